@@ -1,0 +1,1 @@
+"""Departments, stages and categories of Prefect flows over a content-addressed store."""

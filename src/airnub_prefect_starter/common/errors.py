@@ -1,0 +1,227 @@
+"""The errors of this project, their retry semantics and exit codes, in one tree.
+
+::
+
+    StarterError
+    ├─ ConfigError (ValueError)            a YAML file, parameter or environment is wrong      3
+    │  └─ UnknownNameError                 no such department, stage, category, source         5
+    ├─ DifferencesError                    generated or registered state differs from Git      4
+    ├─ PlatformError                       server, worker or pool not usable                   6
+    │  └─ PortInUseError                   another process listens on the port                 7
+    ├─ RunFailedError                      a flow run ended in a state other than Completed    1
+    ├─ SourceError                         something is wrong with what a source sent
+    │  ├─ BlockedUrlError                  scheme, host, address or redirect is not allowed   10
+    │  ├─ RedirectError                    too many redirects, or a loop                      11
+    │  ├─ TooLargeError                    body, page count or nesting over its limit         12
+    │  ├─ TooSlowError            (T)      deadline, idle time or minimum rate missed         13
+    │  ├─ SourceRejectedError              4xx other than 408, 425, 429                       14
+    │  ├─ SourceUnavailableError  (T)      refused, reset, timeout, 408, 425, 429, 5xx        15
+    │  │  └─ TruncatedBodyError   (T)      fewer bytes than promised                          16
+    │  └─ PayloadError (ValueError)        not the promised format                            17
+    ├─ StoreError                          the content store cannot do what was asked
+    │  ├─ DigestMismatchError              bytes are not those that were expected             20
+    │  ├─ CorruptObjectError               stored bytes or manifests fail verification        21
+    │  ├─ ObjectNotFoundError              no such blob, manifest or ref                      22
+    │  ├─ RefConflictError        (T)      another writer moved the ref first                 23
+    │  ├─ StoreUnavailableError   (T)      timeouts and 5xx of the object store               24
+    │  ├─ StoreDeniedError                 no permission to read or write                     25
+    │  ├─ NoSpaceError                     disk, quota or spool budget is full                26
+    │  └─ StoreIntegrityError     (T)      the server rejected the bytes on the way           27
+    └─ ScaffoldError                       a generator refuses; for the person at the keys     8
+
+(T) is transient: a retry may help. Everything else fails again. Exit codes are stable; 2 is a usage
+error of the command line itself and 70 (EX_SOFTWARE of sysexits) a bug in this project.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+EXIT_USAGE = 2
+EXIT_BUG = 70
+
+
+class StarterError(Exception):
+    """Base of every error that this project raises on purpose.
+
+    Args:
+        message: What was found and what was expected, in one line, naming the input.
+        remedy: What the reader can do about it, in one line.
+    """
+
+    exit_code: ClassVar[int] = EXIT_BUG
+    transient: ClassVar[bool] = False
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.remedy}" if self.remedy else self.message
+
+
+class ConfigError(StarterError, ValueError):
+    """A YAML file, a parameter or the environment is wrong."""
+
+    exit_code = 3
+
+
+class UnknownNameError(ConfigError):
+    """No such department, stage, category or source."""
+
+    exit_code = 5
+
+
+class DifferencesError(StarterError):
+    """Generated files or registered objects differ from what Git says."""
+
+    exit_code = 4
+
+
+class PlatformError(StarterError):
+    """The Prefect server, worker or work pool cannot be used."""
+
+    exit_code = 6
+
+
+class PortInUseError(PlatformError):
+    """Another process listens on the port that was asked for."""
+
+    exit_code = 7
+
+
+class ScaffoldError(StarterError):
+    """A generator refuses to write."""
+
+    exit_code = 8
+
+
+class RunFailedError(StarterError):
+    """A flow run ended in a state other than Completed."""
+
+    exit_code = 1
+
+
+class SourceError(StarterError):
+    """Something is wrong with a source or with what it sent."""
+
+
+class BlockedUrlError(SourceError):
+    """The address, or one it redirects to, is not allowed."""
+
+    exit_code = 10
+
+
+class RedirectError(SourceError):
+    """Too many redirects, or a loop."""
+
+    exit_code = 11
+
+
+class TooLargeError(SourceError):
+    """A body, page count or nesting depth is over its limit."""
+
+    exit_code = 12
+
+
+class TooSlowError(SourceError):
+    """A deadline, idle time or minimum rate was missed."""
+
+    exit_code = 13
+    transient = True
+
+
+class SourceRejectedError(SourceError):
+    """The source answered with a client error that a retry will not change."""
+
+    exit_code = 14
+
+
+class SourceUnavailableError(SourceError):
+    """The source refused, reset, timed out or answered 408, 425, 429 or 5xx."""
+
+    exit_code = 15
+    transient = True
+
+
+class TruncatedBodyError(SourceUnavailableError):
+    """The source sent fewer bytes than it promised."""
+
+    exit_code = 16
+
+
+class PayloadError(SourceError, ValueError):
+    """The bytes are not of the promised format."""
+
+    exit_code = 17
+
+
+class StoreError(StarterError):
+    """The content store cannot do what was asked."""
+
+
+class DigestMismatchError(StoreError):
+    """The bytes are not those that were expected."""
+
+    exit_code = 20
+
+
+class CorruptObjectError(StoreError):
+    """Stored bytes or a manifest fail verification."""
+
+    exit_code = 21
+
+
+class ObjectNotFoundError(StoreError):
+    """No such blob, manifest or ref."""
+
+    exit_code = 22
+
+
+class RefConflictError(StoreError):
+    """Another writer moved the ref first."""
+
+    exit_code = 23
+    transient = True
+
+
+class StoreUnavailableError(StoreError):
+    """The object store timed out or answered 5xx."""
+
+    exit_code = 24
+    transient = True
+
+
+class StoreDeniedError(StoreError):
+    """No permission to read or write the store."""
+
+    exit_code = 25
+
+
+class NoSpaceError(StoreError):
+    """The disk, the quota or the spool budget is full."""
+
+    exit_code = 26
+
+
+class StoreIntegrityError(StoreError):
+    """The object store rejected the bytes on the way in."""
+
+    exit_code = 27
+    transient = True
+
+
+def is_transient(error: BaseException) -> bool:
+    """Tell whether a retry may help: every leaf of an exception group must be transient."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(is_transient(each) for each in error.exceptions)
+    return isinstance(error, StarterError) and error.transient
+
+
+def exit_code_of(error: BaseException) -> int:
+    """Give an error's exit code; a group has that of its only kind, else that of a failed run."""
+    if isinstance(error, BaseExceptionGroup):
+        codes = {exit_code_of(each) for each in error.exceptions}
+        return codes.pop() if len(codes) == 1 else RunFailedError.exit_code
+    return error.exit_code if isinstance(error, StarterError) else EXIT_BUG

@@ -1,0 +1,131 @@
+"""Process settings from the environment and ``.env``, as one value that is passed down.
+
+Nothing reads the environment anywhere else, but for what Prefect and boto3 read themselves.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from airnub_prefect_starter.common.errors import ConfigError
+from airnub_prefect_starter.common.names import nearest
+
+ROOT_MARKER = Path("configs", "department_mapping.yaml")
+_ADDRESS = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+class Settings(BaseModel):
+    """Where things are. Each field is the environment variable ``AIRNUB_<FIELD>``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    project_root: Path = Field(description="Folder that holds flows/ and configs/")
+    home: Path = Field(description="State of the embedded platform: database, logs, process ids")
+    store_url: str = Field(
+        description="Root of the content stores: file:///path or s3://bucket/prefix"
+    )
+    durability: Literal["full", "batch", "none"] = Field(
+        default="full", description="When a local publish is synced to disk"
+    )
+    start_timeout_s: int = Field(
+        default=120, ge=1, description="How long to wait for the embedded server, in seconds"
+    )
+    environment: Mapping[str, str] = Field(
+        description="What ${NAME} in the YAML files may refer to", exclude=True, repr=False
+    )
+
+    def resolve(self, value: Any) -> Any:
+        """Replace every ``${NAME}`` in the strings of a JSON-like value.
+
+        Raises:
+            ConfigError: A name is not set; the message names it. No retry.
+        """
+        if isinstance(value, str):
+            return _ADDRESS.sub(lambda found: self._lookup(found[1]), value)
+        if isinstance(value, Mapping):
+            return {key: self.resolve(each) for key, each in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.resolve(each) for each in value]
+        return value
+
+    def secret(self, name: str) -> SecretStr | None:
+        """Return a secret from the environment, or None where it is not set."""
+        value = self.environment.get(name)
+        return SecretStr(value) if value else None
+
+    def _lookup(self, name: str) -> str:
+        value = self.environment.get(name)
+        if value is None:
+            raise ConfigError(
+                f"The address ${{{name}}} is not set",
+                f"Set {name} in the environment or in .env, or run `airnub up`",
+            )
+        return value
+
+
+def find_project_root(start: Path | None = None) -> Path:
+    """Return the nearest folder from ``start`` upward with ``configs/department_mapping.yaml``.
+
+    Raises:
+        ConfigError: There is none. No retry.
+    """
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / ROOT_MARKER).is_file():
+            return folder
+    raise ConfigError(
+        f"No {ROOT_MARKER} in {here} or above it",
+        "Change into the project's folder or set AIRNUB_PROJECT_ROOT",
+    )
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings: the environment wins over ``.env`` in the project's root.
+
+    Raises:
+        ConfigError: No project root, an unknown ``AIRNUB_*`` name, or a bad value. No retry.
+    """
+    given = dict(os.environ if environ is None else environ)
+    explicit = given.get("AIRNUB_PROJECT_ROOT")
+    root = Path(explicit).resolve() if explicit else find_project_root()
+    dotenv = {
+        key: value for key, value in dotenv_values(root / ".env").items() if value is not None
+    }
+    merged = {**dotenv, **given}
+    fields = {
+        "home": root / ".airnub",
+        "store_url": (root / "data" / "store").as_uri(),
+        **_prefixed(merged),
+        "project_root": root,
+    }
+    try:
+        return Settings(**fields, environment=merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"AIRNUB_{str(first['loc'][0]).upper()}"
+        raise ConfigError(
+            f"{name}={merged.get(name)!r}: {first['msg']}",
+            "Correct it in the environment or in .env",
+        ) from None
+
+
+def _prefixed(environ: Mapping[str, str]) -> dict[str, str]:
+    allowed = set(Settings.model_fields) - {"environment"}
+    found = {}
+    for name, value in environ.items():
+        field = name.removeprefix("AIRNUB_").lower()
+        if field == name.lower():
+            continue
+        if field in allowed:
+            found[field] = value
+        elif hint := nearest(field, allowed):
+            # Other names are left alone: Kubernetes adds service links such as AIRNUB_X_PORT.
+            raise ConfigError(f"{name} is not a setting", f"Did you mean AIRNUB_{hint.upper()}?")
+    return found

@@ -1,0 +1,58 @@
+"""Small helpers under the documents' names: file names and digests."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from pathlib import Path
+from typing import BinaryIO
+
+CHUNK_BYTES = 1 << 20
+_FALLBACK = "download"
+_MAX_NAME_BYTES = 150
+_RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+_FORBIDDEN = set('<>:"|?*')
+
+
+def sanitize_filename(name: str, *, fallback: str = _FALLBACK) -> str:
+    r"""Turn a name that a remote party chose into one that is safe on every file system.
+
+    Takes the last path segment (``\`` counts as ``/``), normalises to NFC, drops control, format
+    (bidi) and reserved characters and leading dots, refuses Windows device names, and cuts to 150
+    bytes of UTF-8 while keeping the extension. Whatever leaves nothing becomes ``fallback``.
+    Source: RFC 6266 section 4.3 (recipients must not trust the sender's path).
+    """
+    base = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
+    kept = "".join(char for char in base if not _is_unsafe(char)).strip().lstrip(".").rstrip(". ")
+    kept = kept.strip()
+    if not kept or _RESERVED.match(kept):
+        return fallback
+    return _cut(kept) or fallback
+
+
+def _is_unsafe(char: str) -> bool:
+    return char in _FORBIDDEN or unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Cn"}
+
+
+def _cut(name: str) -> str:
+    if len(name.encode()) <= _MAX_NAME_BYTES:
+        return name
+    stem, dot, suffix = name.rpartition(".")
+    tail = f"{dot}{suffix}" if stem and len(suffix.encode()) <= 16 else ""
+    head = stem if tail else name
+    room = _MAX_NAME_BYTES - len(tail.encode())
+    return head.encode()[:room].decode(errors="ignore").rstrip(". ") + tail
+
+
+def generate_sha256_hash(content: bytes | Path | BinaryIO) -> str:
+    """Return the lower-case hexadecimal SHA-256 of bytes, a file or an open binary stream."""
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    if isinstance(content, Path):
+        with content.open("rb") as stream:
+            return generate_sha256_hash(stream)
+    hasher = hashlib.sha256()
+    while chunk := content.read(CHUNK_BYTES):
+        hasher.update(chunk)
+    return hasher.hexdigest()

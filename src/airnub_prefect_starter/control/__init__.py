@@ -1,0 +1,1 @@
+"""What talks to Prefect's API: the reconciler and the embedded platform."""

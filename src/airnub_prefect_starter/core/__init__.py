@@ -1,0 +1,1 @@
+"""Plain Python that does the work: no Prefect, no Kubernetes, no command line."""

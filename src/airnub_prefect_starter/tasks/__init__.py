@@ -1,0 +1,1 @@
+"""Prefect tasks over `core`: retries, caching and concurrency, nothing else."""
