@@ -92,7 +92,7 @@ class Department:
         parse_identifier(self.id, "department")
         if not self.display_name.strip() or set(self.display_name) & set("/%&<>()\n"):
             raise ConfigError(
-                f"display name {self.display_name!r} of {self.id} is empty or has one of / % & < > ( )",
+                f"display name {self.display_name!r} of {self.id} is empty or has one of /%&<>()",
                 "Prefect refuses some of these in names: use plain words",
             )
 
@@ -221,6 +221,11 @@ class Category:
     def config_model_file(self) -> PurePosixPath:
         """File of the Prefect-free configuration model beside the flow."""
         return self.folder / "config.py"
+
+    @property
+    def config_class(self) -> str:
+        """Class of the configuration model: ``PublicApiDataConfig``."""
+        return "".join(word.capitalize() for word in self.id.split("_")) + "Config"
 
     @property
     def config_file(self) -> PurePosixPath:

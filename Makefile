@@ -1,0 +1,75 @@
+# Everything a developer or CI runs. `make` lists it.
+PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
+	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Set for tests too: a proxy or a profile of the person's own must not change what they see.
+export DO_NOT_TRACK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down status test unit integration check fmt render lock coverage bench clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+setup: $(STAMP)  ## Create .venv from the lock (needs Python 3.11 or newer, nothing else)
+
+$(STAMP): requirements/dev.lock requirements/uv.lock.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it or set PYTHON=..." >&2; exit 1; }
+	@echo "Creating $(VENV) with $$($(PYTHON) --version)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --require-hashes -r requirements/uv.lock.txt
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q $(VENV)/lib -j 0 >/dev/null 2>&1 || true
+	@touch $@
+
+demo: setup  ## Run Project Alpha end to end (ONCE=1 stops the server afterwards, BREAK=1 takes a source down)
+	@$(BIN)/airnub demo $(if $(ONCE),--once) $(if $(BREAK),--break)
+
+up: setup  ## Start the embedded server, worker and sample sources
+	@$(BIN)/airnub up
+
+down: setup  ## Stop what `make up` or `make demo` started
+	@$(BIN)/airnub down
+
+status: setup  ## Show what runs
+	@$(BIN)/airnub status
+
+test: setup  ## Run the unit and integration tests
+	@$(BIN)/pytest tests/unit tests/integration
+
+unit: setup  ## Run the unit tests (seconds, no Prefect)
+	@$(BIN)/pytest tests/unit
+
+integration: setup  ## Run the tests against a real Prefect server
+	@$(BIN)/pytest tests/integration
+
+coverage: setup  ## Run all tests and report the coverage of src (90 % at least)
+	@$(BIN)/pytest tests/unit tests/integration --cov --cov-report=
+	@$(BIN)/coverage report --fail-under=90
+
+check: setup  ## Check format, lint, types, imports and generated files: what CI runs
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/airnub render --check
+
+fmt: setup  ## Format the code and mend what the linter can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+render: setup  ## Write the generated files again
+	@$(BIN)/airnub render
+
+lock: setup  ## Compile the locks from pyproject.toml
+	@./scripts/lock.sh
+
+bench: setup  ## Run the benchmarks (minutes; see benchmarks/README.md)
+	@$(BIN)/python benchmarks/store_local.py
+	@$(BIN)/python benchmarks/run_cost.py
+
+clean: down  ## Stop everything and remove .venv and the embedded platform (data/ stays)
+	rm -rf $(VENV) .airnub

@@ -1,0 +1,88 @@
+"""Where a flow's configuration comes from: its parameter, else a Prefect Variable, else YAML.
+
+With ``PREFECT_API_URL`` set, the Variable is what counts and its absence is an error
+(`Variable.get` alone cannot tell a missing one from an empty one). Without a server the YAML files
+of the repository are read.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from prefect.variables import Variable
+
+from airnub_prefect_starter.common.errors import ConfigError
+from airnub_prefect_starter.common.names import Category, Stage
+from airnub_prefect_starter.common.settings import load_settings
+from airnub_prefect_starter.core.configuration import ConfigModel, load_yaml, validate_value
+from airnub_prefect_starter.core.variables import SPLIT_MARK
+from airnub_prefect_starter.tasks.run_context import has_server
+
+Config = TypeVar("Config", bound=ConfigModel)
+
+
+def load_stage_config(stage: Stage, model: type[Config]) -> Config:
+    """Load a stage's configuration: one section per category.
+
+    Args:
+        stage: The stage.
+        model: Its model, with a field per category.
+
+    Raises:
+        ConfigError: The Variable is missing or does not fit the model. No retry.
+    """
+    if has_server():
+        return validate_value(_stage_value(stage), model, f"Variable {stage.variable}")
+    sections = {
+        name: load_yaml(
+            load_settings().project_root / stage.category(name).config_file,
+            _model_of(model, name),
+            settings=load_settings(),
+        )
+        for name in model.model_fields
+    }
+    return model.model_validate(sections)
+
+
+def load_category_config(category: Category, model: type[Config]) -> Config:
+    """Load one category's section of its stage's configuration.
+
+    Raises:
+        ConfigError: The Variable or the section is missing, or does not fit the model. No retry.
+    """
+    if not has_server():
+        settings = load_settings()
+        return load_yaml(settings.project_root / category.config_file, model, settings=settings)
+    stage = _read(category.stage.variable)
+    section = stage.get(category.id)
+    if section is None:
+        raise ConfigError(
+            f"Variable {category.stage.variable} has no section {category.id}",
+            "Run `airnub config apply`",
+        )
+    value = _read(category.variable) if section == SPLIT_MARK else section
+    return validate_value(value, model, f"Variable {category.variable}")
+
+
+def _stage_value(stage: Stage) -> dict[str, Any]:
+    return _join(_read(stage.variable), lambda name: _read(stage.category(name).variable))
+
+
+def _join(value: dict[str, Any], read: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    return {name: read(name) if each == SPLIT_MARK else each for name, each in value.items()}
+
+
+def _read(name: str) -> dict[str, Any]:
+    value = Variable.get(name)
+    if not isinstance(value, dict):
+        raise ConfigError(
+            f"The Prefect Variable {name} is {'missing' if value is None else 'not an object'}",
+            "Run `airnub config apply`, or scripts/setup_prefect_variables.py",
+        )
+    return value
+
+
+def _model_of(model: type[ConfigModel], field: str) -> type[ConfigModel]:
+    annotation = model.model_fields[field].annotation
+    if not (isinstance(annotation, type) and issubclass(annotation, ConfigModel)):
+        raise TypeError(f"{model.__name__}.{field} must be a ConfigModel, not {annotation!r}")
+    return annotation

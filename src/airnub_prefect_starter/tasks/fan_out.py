@@ -1,0 +1,111 @@
+"""Many at once, good ones kept: run tasks or flows concurrently and fail at the end, by name.
+
+A flow fans out, publishes what happened, and then calls `require_all`, which raises one exception
+group if anything failed. So flows need no ``try`` and nothing that failed ends green.
+"""
+
+import contextvars
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Generic, Self, TypeVar
+
+from prefect import Task
+
+from airnub_prefect_starter.common.errors import ConfigError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class PartialFailureError(ExceptionGroup[Exception]):
+    """Some of many failed; the message names each, ``results`` holds what succeeded."""
+
+    results: tuple[Any, ...] = ()
+
+    def derive(self, excs: Any) -> Self:
+        """Make a group of the same kind, as ``split`` and ``subgroup`` ask for."""
+        return type(self)(self.message, excs)
+
+
+@dataclass(frozen=True)
+class Outcomes(Generic[Result]):
+    """What became of each item, by its name."""
+
+    results: Mapping[str, Result]
+    failures: Mapping[str, Exception]
+
+    def require_all(self) -> list[Result]:
+        """Return every result.
+
+        Raises:
+            PartialFailureError: Something failed. A retry helps if every leaf is transient.
+        """
+        results = list(self.results.values())
+        if not self.failures:
+            return results
+        total = len(self.results) + len(self.failures)
+        named = "; ".join(f"{name}: {_brief(error)}" for name, error in self.failures.items())
+        group = PartialFailureError(
+            f"{len(self.failures)} of {total} failed: {named}", list(self.failures.values())
+        )
+        group.results = tuple(results)
+        raise group
+
+
+def fan_out(
+    task: Task[[Item], Result], items: Iterable[Item], *, name: Callable[[Item], str]
+) -> Outcomes[Result]:
+    """Submit a task for every item, wait for all, and sort results from failures.
+
+    Args:
+        task: Takes one item.
+        items: What to work on.
+        name: Gives the item's name in messages; must be unique.
+
+    Raises:
+        ConfigError: Two items have the same name. No retry.
+    """
+    futures = {}
+    for item in items:
+        key = _unique(name(item), futures)
+        futures[key] = task.with_options(task_run_name=f"{task.name}: {key}").submit(item)
+    return _collect({key: future.result for key, future in futures.items()})
+
+
+def run_together(flows: Mapping[str, Callable[[], Result]]) -> Outcomes[Result]:
+    """Call flows concurrently, each in a thread with the caller's run context.
+
+    Args:
+        flows: Name → a call without arguments.
+    """
+    with ThreadPoolExecutor(max_workers=max(1, len(flows)), thread_name_prefix="flow") as threads:
+        futures = {
+            name: threads.submit(contextvars.copy_context().run, flow)
+            for name, flow in flows.items()
+        }
+        return _collect({name: future.result for name, future in futures.items()})
+
+
+def _collect(calls: Mapping[str, Callable[[], Result]]) -> Outcomes[Result]:
+    results: dict[str, Result] = {}
+    failures: dict[str, Exception] = {}
+    for name, call in calls.items():
+        try:
+            results[name] = call()
+        except Exception as error:  # noqa: BLE001 - kept by name; require_all raises it
+            failures[name] = error
+    return Outcomes(results, failures)
+
+
+def _unique(key: str, taken: Mapping[str, Hashable]) -> str:
+    if key in taken:
+        raise ConfigError(f"The name {key!r} stands twice in the configuration", "Rename one")
+    return key
+
+
+def _brief(error: Exception) -> str:
+    if isinstance(error, PartialFailureError):
+        return error.message
+    text = str(error).splitlines()[0] if str(error) else ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
