@@ -44,6 +44,9 @@ def _aware_seconds(moment: datetime) -> datetime:
 
 DigestText = Annotated[str, StringConstraints(pattern=DIGEST_PATTERN)]
 StoreName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+RefText = Annotated[
+    str, StringConstraints(pattern=rf"{NAME_PATTERN.removesuffix('$')}/{NAME_PATTERN[1:]}")
+]
 Moment = Annotated[
     datetime, AfterValidator(_aware_seconds), PlainSerializer(rfc3339, when_used="json")
 ]
@@ -202,6 +205,21 @@ class Ref(Record):
     last_modified: str | None = None
     url: str | None = None
     updated_at: Moment
+
+
+class DerivedResult(Record):
+    """How one derivation fared; ``table_digest`` says what rows it has, however they are encoded.
+
+    ``rows`` counts those of a cleaning; a summary or a plot has neither counts nor table digest.
+    """
+
+    namespace: StoreName
+    source_id: StoreName
+    outcome: Outcome
+    manifest: DigestText
+    outputs: tuple[DerivedOutput, ...]
+    rows: RowCounts | None = None
+    table_digest: DigestText | None = None
 
 
 class SourceResult(Record):
