@@ -250,6 +250,7 @@ class RunReport(Record):
 
     schema_version: Literal[1] = 1
     run_id: str
+    parent_run_id: str | None = None
     flow: str
     started_at: Moment
     finished_at: Moment
