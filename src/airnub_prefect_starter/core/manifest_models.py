@@ -255,5 +255,5 @@ class RunReport(Record):
     started_at: Moment
     finished_at: Moment
     results: tuple[SourceResult, ...] = ()
-    derived: tuple[DigestText, ...] = ()
+    derived: tuple[DerivedResult, ...] = ()
     failures: tuple[SourceFailure, ...] = ()
