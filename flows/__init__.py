@@ -1,0 +1,1 @@
+"""Flows by department, stage and category; one folder each."""

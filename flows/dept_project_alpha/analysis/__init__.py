@@ -1,0 +1,1 @@
+"""Analysis of Project Alpha: typed Parquet becomes summaries and plots."""

@@ -1,0 +1,1 @@
+"""Flights and delays by month, carrier and origin."""

@@ -1,0 +1,1 @@
+"""Ingestion of Project Alpha: sources become stored, verified, traceable bytes."""

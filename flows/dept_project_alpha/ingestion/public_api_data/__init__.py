@@ -1,0 +1,1 @@
+"""JSON APIs, paged four different ways."""

@@ -1,0 +1,1 @@
+"""CSV files that are published on a schedule."""

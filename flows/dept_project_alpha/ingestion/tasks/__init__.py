@@ -1,0 +1,1 @@
+"""Task wrappers that the categories of this stage share."""

@@ -1,0 +1,1 @@
+"""Processing of Project Alpha: stored bytes become typed Parquet."""

@@ -1,0 +1,1 @@
+"""Monthly flights, planes, airports and weather."""

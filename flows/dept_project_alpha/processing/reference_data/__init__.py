@@ -1,0 +1,1 @@
+"""What the APIs say about airports, planes and airlines."""

@@ -1,0 +1,5 @@
+"""Project Beta: one reference file."""
+
+from airnub_prefect_starter.common.names import Department
+
+DEPARTMENT = Department("project_beta", "Project Beta")

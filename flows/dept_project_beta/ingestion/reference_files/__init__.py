@@ -1,0 +1,1 @@
+"""The airlines' codes and names."""
