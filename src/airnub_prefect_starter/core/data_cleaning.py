@@ -1,0 +1,222 @@
+"""From stored bytes to typed, deduplicated, partitioned Parquet; every row is accounted for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import Field
+
+from airnub_prefect_starter.common.errors import PayloadError
+from airnub_prefect_starter.core import column_types, readers, tables
+from airnub_prefect_starter.core.column_types import parse_column
+from airnub_prefect_starter.core.configuration import ConfigModel
+from airnub_prefect_starter.core.derivation import (
+    REJECTED,
+    Derivation,
+    code_digest,
+    commit,
+    find_unchanged,
+    read_inputs,
+)
+from airnub_prefect_starter.core.manifest_models import (
+    DerivedInput,
+    DerivedOutput,
+    DerivedResult,
+    RefText,
+    RowCounts,
+    RunInfo,
+    StoreName,
+)
+from airnub_prefect_starter.core.readers import READERS, ReaderName
+from airnub_prefect_starter.core.store import Store
+from airnub_prefect_starter.core.tables import (
+    PARQUET,
+    TableSchema,
+    partition,
+    table_digest,
+    write_parquet,
+)
+
+_PROBLEMS = ("column", "value", "reason")
+
+
+class ProcessingStep(ConfigModel):
+    """One table to make: from which refs, how they are read, and what the table must be."""
+
+    source_id: StoreName = Field(description="Name of the table's ref in this category's namespace")
+    inputs: tuple[RefText, ...] = Field(
+        min_length=1, description="Refs to read, as NAMESPACE/SOURCE_ID; earlier ones win"
+    )
+    reader: ReaderName = "csv"
+    table: TableSchema
+    max_rejected_percent: int = Field(
+        default=50, ge=0, le=100, description="More rejected rows than this fail the step"
+    )
+
+
+@dataclass(frozen=True)
+class CleanResult:
+    """What became of the rows.
+
+    Attributes:
+        accepted: The schema's columns, typed, sorted by key.
+        rejected: One line per problem, in order of rows; columns are those of the raw frame's
+            index (such as ``row``), then ``column``, ``value`` and ``reason``.
+        duplicates: Rows whose key stands in an earlier row, typed, under the raw frame's index.
+        counts: Rows in, out, rejected and duplicate.
+    """
+
+    accepted: pd.DataFrame
+    rejected: pd.DataFrame
+    duplicates: pd.DataFrame
+    counts: RowCounts
+
+
+def clean(raw: pd.DataFrame, schema: TableSchema) -> CleanResult:
+    """Type a frame of text, reject the rows that do not fit, and drop repeated keys.
+
+    A row with any problem is rejected with all its problems. Of the good rows with one key the
+    first is kept.
+
+    Args:
+        raw: What a reader returns; its index names the rows.
+        schema: What the rows must be.
+
+    Raises:
+        PayloadError: The rows do not add up, which is a defect of this function. No retry.
+    """
+    parsed = {
+        column.name: parse_column(raw[column.name], column, schema.na_values)
+        for column in schema.columns
+    }
+    typed = pd.DataFrame({name: each.values for name, each in parsed.items()}, index=raw.index)
+    problems = [
+        _Problem(np.flatnonzero(mask), name, reason)
+        for name, each in parsed.items()
+        for mask, reason in each.problems
+    ]
+    bad = np.zeros(len(raw), dtype=bool)
+    for problem in problems:
+        bad[problem.positions] = True
+    good = typed[~bad]
+    repeated = good.duplicated(subset=list(schema.key), keep="first")
+    accepted = good[~repeated].sort_values(list(schema.key), kind="stable", ignore_index=True)
+    counts = _count(raw, accepted, bad, repeated)
+    return CleanResult(accepted, _explain(raw, problems), good[repeated], counts)
+
+
+@dataclass(frozen=True)
+class _Problem:
+    positions: NDArray[np.intp]
+    column: str
+    reason: str
+
+
+def _count(
+    raw: pd.DataFrame, accepted: pd.DataFrame, bad: NDArray[np.bool_], repeated: pd.Series[bool]
+) -> RowCounts:
+    counts = RowCounts(
+        rows_in=len(raw),
+        rows_out=len(accepted),
+        rejected=int(bad.sum()),
+        duplicates=int(repeated.sum()),
+    )
+    if not counts.reconciles():
+        raise PayloadError(f"Rows do not reconcile: {counts!r}", "Report this as a bug")
+    return counts
+
+
+def _explain(raw: pd.DataFrame, problems: list[_Problem]) -> pd.DataFrame:
+    rows = [_explain_one(raw, problem) for problem in problems]
+    if not rows:
+        empty = raw.index[:0].to_frame(index=False)
+        return empty.assign(**dict.fromkeys(_PROBLEMS, pd.Series([], dtype="str")))
+    order = np.argsort(np.concatenate([each.positions for each in problems]), kind="stable")
+    return pd.concat(rows, ignore_index=True).iloc[order].reset_index(drop=True)
+
+
+def _explain_one(raw: pd.DataFrame, problem: _Problem) -> pd.DataFrame:
+    where = raw.index.take(problem.positions).to_frame(index=False)
+    values = raw[problem.column].iloc[problem.positions].reset_index(drop=True)
+    return where.assign(column=problem.column, value=values, reason=problem.reason)
+
+
+def core_process_and_store(
+    store: Store, step: ProcessingStep, *, namespace: str, run: RunInfo | None = None
+) -> DerivedResult:
+    """Read refs, clean their rows as one table, and store it as Parquet with its lineage.
+
+    One blob per partition (``<partition>.parquet``) and, where rows were rejected,
+    ``rejected.parquet``. Nothing is done where inputs, schema and code are those of the last run.
+
+    Raises:
+        ObjectNotFoundError: An input ref is missing; run ingestion first. No retry.
+        PayloadError: An input is not of the promised format, or too many rows are rejected. No
+            retry.
+        StoreError: The store cannot read or write; retry where it is transient.
+    """
+    parameters = {
+        "code": code_digest(tables, readers, column_types, sys.modules[__name__]),
+        "reader": step.reader,
+        "table": step.table.model_dump(mode="json", exclude_none=True),
+    }
+    inputs = read_inputs(store, step.inputs)
+    derivation = Derivation(namespace, step.source_id, inputs, parameters)
+    unchanged = find_unchanged(store, derivation)
+    if unchanged:
+        return unchanged
+    result = clean(_read_rows(store, inputs, step), step.table)
+    _refuse_mostly_bad(result, step)
+    return commit(
+        store,
+        derivation,
+        _put_tables(store, result, step.table),
+        rows=result.counts,
+        table_digest=table_digest(result.accepted, step.table),
+        run=run or RunInfo(),
+    )
+
+
+def _read_rows(
+    store: Store, inputs: tuple[DerivedInput, ...], step: ProcessingStep
+) -> pd.DataFrame:
+    read = READERS[step.reader]
+    frames = []
+    for each in inputs:
+        name = f"{each.namespace}/{each.source_id}"
+        try:
+            frames.append(read(store.read_blob(each.blob), step.table))
+        except PayloadError as error:
+            raise PayloadError(f"{name}: {error.message}", error.remedy) from error
+    names = [f"{each.namespace}/{each.source_id}" for each in inputs]
+    return pd.concat(frames, keys=names, names=["input", "row"])
+
+
+def _refuse_mostly_bad(result: CleanResult, step: ProcessingStep) -> None:
+    counts = result.counts
+    if counts.rejected * 100 <= step.max_rejected_percent * counts.rows_in:
+        return
+    first = result.rejected.iloc[0]
+    raise PayloadError(
+        f"{step.source_id}: {counts.rejected} of {counts.rows_in} rows are rejected, more than "
+        f"{step.max_rejected_percent} %; the first: {first['input']} row {first['row']}, "
+        f"{first['column']} {str(first['value'])[:80]!r} {first['reason']}",
+        "Correct the schema, or the source, or max_rejected_percent",
+    )
+
+
+def _put_tables(store: Store, result: CleanResult, schema: TableSchema) -> Iterator[DerivedOutput]:
+    files = {
+        f"{name}.parquet": rows
+        for name, rows in partition(result.accepted, schema.partition_by).items()
+    }
+    if not result.rejected.empty:
+        files[REJECTED] = result.rejected
+    for name, rows in files.items():
+        blob, _ = store.put_bytes(write_parquet(rows), media_type=PARQUET)
+        yield DerivedOutput(name=name, blob=blob)

@@ -1,0 +1,170 @@
+"""Computing bytes from stored bytes once: inputs by ref, and no work where nothing has changed.
+
+Processing and analysis both stand on this. What a derivation is made of (its input manifests and
+blobs, its parameters, the source text of the code) is compared with the manifest of its last run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from airnub_prefect_starter.common.errors import (
+    ConfigError,
+    CorruptObjectError,
+    ObjectNotFoundError,
+)
+from airnub_prefect_starter.common.utils import generate_sha256_hash
+from airnub_prefect_starter.core.manifest_models import (
+    DerivedInput,
+    DerivedManifest,
+    DerivedOutput,
+    DerivedResult,
+    Outcome,
+    RowCounts,
+    RunInfo,
+    canonical_json,
+)
+from airnub_prefect_starter.core.store import DerivedCommit, Store
+
+REJECTED = "rejected.parquet"
+TABLE_DIGEST = "table_digest"
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """What a derived ref is made of; equal derivations have equal outputs."""
+
+    namespace: str
+    source_id: str
+    inputs: tuple[DerivedInput, ...]
+    parameters: Mapping[str, Any]
+
+
+def split_ref(text: str) -> tuple[str, str]:
+    """Split ``namespace/source_id``.
+
+    Raises:
+        ConfigError: It is not of that form. No retry.
+    """
+    namespace, slash, source_id = text.partition("/")
+    if not (namespace and slash and source_id) or "/" in source_id:
+        raise ConfigError(f"{text!r} is not NAMESPACE/SOURCE_ID", "See `airnub store ls`")
+    return namespace, source_id
+
+
+def read_inputs(store: Store, refs: Iterable[str]) -> tuple[DerivedInput, ...]:
+    """Look up what refs point to now: one input per blob, in the order given.
+
+    A fetched ref gives its blob, a derived one each output but the rejected rows.
+
+    Raises:
+        ObjectNotFoundError: A ref is not in the store. No retry before its stage has run.
+    """
+    return tuple(each for text in refs for each in _inputs_of(store, text))
+
+
+def _inputs_of(store: Store, text: str) -> Iterator[DerivedInput]:
+    namespace, source_id = split_ref(text)
+    ref = store.ref(namespace, source_id)
+    if ref is None:
+        stage = namespace.partition(".")[0]
+        raise ObjectNotFoundError(
+            f"Input {text} is not in the store", f"Run it first: airnub run DEPARTMENT {stage}"
+        )
+    manifest = store.manifest(ref.manifest.digest)
+    blobs = (
+        [output.blob for output in manifest.outputs if output.name != REJECTED]
+        if isinstance(manifest, DerivedManifest)
+        else [manifest.blob]
+    )
+    for blob in blobs:
+        yield DerivedInput(
+            namespace=namespace,
+            source_id=source_id,
+            manifest=ref.manifest.digest,
+            blob=blob.digest,
+        )
+
+
+def code_digest(*modules: ModuleType) -> str:
+    """Return ``sha256:<hex>`` of the source text of modules: the code version of a derivation."""
+    parts = {
+        module.__name__: generate_sha256_hash(Path(str(module.__file__))) for module in modules
+    }
+    return f"sha256:{generate_sha256_hash(canonical_json(parts))}"
+
+
+def find_unchanged(store: Store, derivation: Derivation) -> DerivedResult | None:
+    """Return the last result if it was made of the same and its outputs are there, else None."""
+    ref = store.ref(derivation.namespace, derivation.source_id)
+    if ref is None:
+        return None
+    try:
+        manifest = store.manifest(ref.manifest.digest)
+        same = isinstance(manifest, DerivedManifest) and _is_of(manifest, derivation, store)
+    except (ObjectNotFoundError, CorruptObjectError):
+        return None  # the work is done again, which puts back what is missing
+    if not (same and isinstance(manifest, DerivedManifest)):
+        return None
+    return describe(manifest, ref.manifest.digest, "not_modified")
+
+
+def _is_of(manifest: DerivedManifest, derivation: Derivation, store: Store) -> bool:
+    if manifest.inputs != derivation.inputs:
+        return False
+    if canonical_json(manifest.parameters) != canonical_json(derivation.parameters):
+        return False
+    for output in manifest.outputs:
+        with store.open_blob(output.blob.digest):
+            pass  # raises where it is gone
+    return True
+
+
+def commit(
+    store: Store,
+    derivation: Derivation,
+    outputs: Iterable[DerivedOutput],
+    *,
+    rows: RowCounts | None = None,
+    table_digest: str | None = None,
+    run: RunInfo,
+) -> DerivedResult:
+    """Write the manifest and the ref of a derivation whose output blobs are stored.
+
+    Raises:
+        StoreError: See `Store.commit_derived`.
+    """
+    committed = store.commit_derived(
+        DerivedCommit(
+            namespace=derivation.namespace,
+            source_id=derivation.source_id,
+            inputs=derivation.inputs,
+            outputs=tuple(outputs),
+            parameters=derivation.parameters,
+            rows=rows,
+            run=run,
+            annotations={TABLE_DIGEST: table_digest} if table_digest else {},
+        )
+    )
+    digest = committed.ref.manifest.digest
+    manifest = store.manifest(digest)
+    if not isinstance(manifest, DerivedManifest):
+        raise CorruptObjectError(f"{digest} is not a derived manifest", "Run `airnub store verify`")
+    return describe(manifest, digest, committed.outcome)
+
+
+def describe(manifest: DerivedManifest, digest: str, outcome: Outcome) -> DerivedResult:
+    """Give the result that a derived manifest stands for."""
+    return DerivedResult(
+        namespace=manifest.namespace,
+        source_id=manifest.source_id,
+        outcome=outcome,
+        manifest=digest,
+        outputs=manifest.outputs,
+        rows=manifest.rows,
+        table_digest=manifest.annotations.get(TABLE_DIGEST),
+    )

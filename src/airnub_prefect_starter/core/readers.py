@@ -1,0 +1,120 @@
+"""Stored bytes as frames of text: CSV and JSON lines, read strictly.
+
+A frame of text has the schema's columns, every value a string or missing, and an index named
+``row`` that counts the records from 1. Nothing is interpreted: `data_cleaning.clean` does that.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NoReturn
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+
+from airnub_prefect_starter.common.errors import PayloadError
+from airnub_prefect_starter.core.tables import TableSchema
+
+ReaderName = Literal["csv", "json_lines"]
+Reader = Callable[[bytes, TableSchema], pd.DataFrame]
+
+
+def read_csv_bytes(raw: bytes, schema: TableSchema) -> pd.DataFrame:
+    """Read CSV with a header (RFC 4180, UTF-8); columns that the schema lacks are left out.
+
+    Raises:
+        PayloadError: Empty, not UTF-8, a missing or repeated column, a record with too few or too
+            many fields, or a quotation mark without its partner. No retry.
+    """
+    _check_header(raw, schema)
+    # An open quotation would swallow every record after it without a complaint.
+    if raw.count(b'"') % 2:
+        raise PayloadError("CSV has an odd number of quotation marks", "Fetch the source again")
+    try:
+        table = pa.csv.read_csv(
+            io.BytesIO(raw),
+            read_options=pa.csv.ReadOptions(use_threads=False, block_size=len(raw) + 1),
+            parse_options=pa.csv.ParseOptions(newlines_in_values=True),
+            convert_options=pa.csv.ConvertOptions(
+                column_types=dict.fromkeys(schema.names, pa.string()),
+                include_columns=schema.names,
+                strings_can_be_null=False,
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        _refuse("CSV", error)
+    return _numbered(table.to_pandas())
+
+
+def read_json_lines(raw: bytes, schema: TableSchema) -> pd.DataFrame:
+    """Read one JSON object per line; keys that the schema lacks are left out, empty lines skipped.
+
+    Numbers keep the text they have in the file; booleans become ``true`` and ``false``; lists and
+    objects become JSON text (the numbers in them strings); null and a missing key are missing.
+
+    Raises:
+        PayloadError: A line is not UTF-8 or not one JSON object. No retry.
+    """
+    lines = [line for line in raw.splitlines() if line.strip()]
+    records = [_record(line, number) for number, line in enumerate(lines, start=1)]
+    columns = {name: [_text(record.get(name)) for record in records] for name in schema.names}
+    try:
+        frame = pd.DataFrame(columns, dtype="str")
+    except UnicodeEncodeError as error:  # half of a surrogate pair, written as an escape
+        _refuse("the text of the JSON", error)
+    return _numbered(frame)
+
+
+READERS: Mapping[ReaderName, Reader] = {"csv": read_csv_bytes, "json_lines": read_json_lines}
+
+
+def _check_header(raw: bytes, schema: TableSchema) -> None:
+    first_line = raw.partition(b"\n")[0]
+    try:
+        header = next(csv.reader([first_line.decode("utf-8-sig").rstrip("\r")]), [])
+    except (UnicodeDecodeError, csv.Error) as error:
+        _refuse("the header of the CSV", error)
+    wrong = [name for name in schema.names if header.count(name) != 1]
+    if wrong:
+        raise PayloadError(
+            f"CSV columns {wrong} are missing or repeated; the header has {header[:40]}",
+            "Correct the schema in the category's YAML, or the source",
+        )
+
+
+def _record(line: bytes, number: int) -> dict[str, Any]:
+    try:
+        found = json.loads(line, parse_int=str, parse_float=str, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        _refuse(f"line {number} as JSON", error)
+    if not isinstance(found, dict):
+        raise PayloadError(
+            f"Line {number} is JSON of type {type(found).__name__}, expected an object",
+            "Use the reader that fits the source",
+        )
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _numbered(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.set_axis(pd.RangeIndex(1, len(frame) + 1, name="row"), axis=0)
+
+
+def _refuse(what: str, error: Exception) -> NoReturn:
+    first_line = str(error).splitlines()[0][:200]
+    raise PayloadError(
+        f"Cannot read {what}: {first_line}", "Check what the source sends: `airnub store get`"
+    ) from error

@@ -1,0 +1,216 @@
+"""Bytes to data frames and back, deterministically, and the digest of a table's rows.
+
+A `TableSchema` says what a table is; a category's YAML states it. What parses the text of a column
+into its type is in `column_types.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Literal, Self
+from urllib.parse import quote
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pydantic import Field, model_validator
+
+from airnub_prefect_starter.common.errors import PayloadError
+from airnub_prefect_starter.core.configuration import ConfigModel
+from airnub_prefect_starter.core.manifest_models import canonical_json
+
+PARQUET = "application/vnd.apache.parquet"
+MAX_PARTITIONS = 1000
+
+ColumnType = Literal["string", "int", "float", "bool", "date", "timestamp"]
+
+_ARROW_TYPES: Mapping[ColumnType, Any] = {
+    "string": pa.large_string(),
+    "int": pa.int64(),
+    "float": pa.float64(),
+    "bool": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+}
+_PANDAS_TYPES = {
+    pa.int64(): pd.Int64Dtype(),
+    pa.bool_(): pd.BooleanDtype(),
+    pa.date32(): pd.ArrowDtype(pa.date32()),
+}
+
+
+class Column(ConfigModel):
+    """One column: its type and what its values may be."""
+
+    name: str = Field(min_length=1)
+    dtype: ColumnType
+    nullable: bool = Field(default=False, description="May a value be missing")
+    minimum: Decimal | None = Field(default=None, description="Least value, of int and float")
+    maximum: Decimal | None = Field(default=None, description="Greatest value, of int and float")
+    allowed: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="The only values, of string"
+    )
+
+    @model_validator(mode="after")
+    def _limits_fit_type(self) -> Self:
+        ranged = self.minimum is not None or self.maximum is not None
+        if ranged and self.dtype not in ("int", "float"):
+            raise ValueError(f"minimum and maximum do not apply to {self.dtype}")
+        if self.allowed is not None and self.dtype != "string":
+            raise ValueError(f"allowed does not apply to {self.dtype}")
+        return self
+
+
+class TableSchema(ConfigModel):
+    """A table: its columns, what makes a row unique, and how it is split into files."""
+
+    columns: tuple[Column, ...] = Field(min_length=1)
+    key: tuple[str, ...] = Field(min_length=1, description="Columns that make a row unique")
+    partition_by: tuple[str, ...] = Field(
+        default=(), description="Columns to split by; of a date or timestamp, its month"
+    )
+    na_values: tuple[str, ...] = Field(
+        default=("", "NA"), description="Texts that mean a missing value"
+    )
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Self:
+        by_name = {column.name: column for column in self.columns}
+        if len(by_name) != len(self.columns):
+            raise ValueError("two columns have the same name")
+        for name in (*self.key, *self.partition_by):
+            if name not in by_name:
+                raise ValueError(f"{name!r} of key or partition_by is not a column")
+            if by_name[name].nullable:
+                raise ValueError(f"{name!r} of key or partition_by must not be nullable")
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns, in order."""
+        return [column.name for column in self.columns]
+
+    def arrow(self) -> Any:
+        """Give the Arrow schema of a typed frame."""
+        return pa.schema([(each.name, _ARROW_TYPES[each.dtype]) for each in self.columns])
+
+
+def write_parquet(frame: pd.DataFrame) -> bytes:
+    """Serialise a frame so that equal rows give equal bytes wherever the same lock is installed.
+
+    The index is not written. Neither are pandas' and Arrow's own schema descriptions: they name
+    versions and in-memory types.
+    """
+    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+    sink = io.BytesIO()
+    pq.write_table(
+        table,
+        sink,
+        version="2.6",
+        compression="zstd",
+        compression_level=3,
+        coerce_timestamps="us",
+        store_schema=False,
+        row_group_size=1 << 20,
+    )
+    return sink.getvalue()
+
+
+def read_parquet(raw: bytes) -> pd.DataFrame:
+    """Read a frame back with the types that cleaning gave it.
+
+    Raises:
+        PayloadError: The bytes are not Parquet. No retry.
+    """
+    try:
+        table = pq.read_table(pa.BufferReader(raw))
+    except pa.ArrowInvalid as error:
+        raise PayloadError(f"Not Parquet: {error}", "Run the stage that writes it again") from error
+    frame: pd.DataFrame = table.to_pandas(types_mapper=_PANDAS_TYPES.get)
+    return frame
+
+
+def partition(frame: pd.DataFrame, by: tuple[str, ...]) -> dict[str, pd.DataFrame]:
+    """Split a frame by columns into ``{"origin=EWR/month=2013-01": rows}``, in order of values.
+
+    A date or timestamp column splits by its UTC month, under the name ``month``. Without columns
+    the one part is called ``all``. Every part keeps all columns. Values are percent-encoded.
+
+    Raises:
+        PayloadError: More than 1,000 parts. No retry.
+    """
+    if not by or frame.empty:
+        return {"all": frame}
+    labels = [_partition_values(frame[name]) for name in by]
+    parts = {
+        "/".join(_segment(label, value) for label, value in zip(labels, values, strict=True)): rows
+        for values, rows in _checked_groups(frame, labels)
+    }
+    return {name: rows.reset_index(drop=True) for name, rows in parts.items()}
+
+
+def _checked_groups(frame: pd.DataFrame, labels: list[pd.Series[Any]]) -> Any:
+    groups = frame.groupby(labels, sort=True)
+    if groups.ngroups > MAX_PARTITIONS:
+        raise PayloadError(
+            f"partition_by gives {groups.ngroups} parts", f"Choose columns for {MAX_PARTITIONS}"
+        )
+    return groups
+
+
+def _partition_values(values: pd.Series[Any]) -> pd.Series[Any]:
+    if isinstance(values.dtype, pd.DatetimeTZDtype | pd.ArrowDtype):
+        months: pd.Series[Any] = values.dt.strftime("%Y-%m")
+        return months.astype("str").rename("month")
+    return values
+
+
+def _segment(label: pd.Series[Any], value: object) -> str:
+    return f"{label.name}={quote(str(value), safe='')}"
+
+
+def table_digest(frame: pd.DataFrame, schema: TableSchema) -> str:
+    """Return ``sha256:<hex>`` of a table's schema and rows, whatever their order and encoding.
+
+    Hashed are, in this order: the canonical JSON of names, types, key and number of rows; then,
+    with the rows sorted by key and then by the other columns, per column the validity bits (least
+    significant first) and the values with missing ones as zero: 64-bit little-endian integers
+    (days and microseconds of dates and times), IEEE doubles (no negative zero), bytes of 0 and 1,
+    and for text the 64-bit lengths in bytes before the joined UTF-8.
+    """
+    table = pa.Table.from_pandas(frame[schema.names], schema=schema.arrow(), preserve_index=False)
+    order = [*schema.key, *(name for name in schema.names if name not in schema.key)]
+    table = table.sort_by([(name, "ascending") for name in order])
+    head = {
+        "columns": [[column.name, column.dtype] for column in schema.columns],
+        "key": list(schema.key),
+        "rows": table.num_rows,
+    }
+    hasher = hashlib.sha256(canonical_json(head))
+    for column in table.columns:
+        for part in _canonical_column(column.combine_chunks()):
+            hasher.update(part)
+    return f"sha256:{hasher.hexdigest()}"
+
+
+def _canonical_column(values: Any) -> tuple[bytes, ...]:
+    valid = np.packbits(values.is_valid().to_numpy(zero_copy_only=False), bitorder="little")
+    if pa.types.is_large_string(values.type):
+        text = pc.fill_null(values, "")
+        lengths = pc.binary_length(text).to_numpy(zero_copy_only=False)
+        return valid.tobytes(), lengths.astype("<i8").tobytes(), "".join(text.to_pylist()).encode()
+    if pa.types.is_floating(values.type):
+        filled = pc.fill_null(values, 0.0).to_numpy(zero_copy_only=False) + 0.0
+        return valid.tobytes(), filled.astype("<f8").tobytes()
+    if pa.types.is_boolean(values.type):
+        filled = pc.fill_null(values, False).to_numpy(zero_copy_only=False)
+        return valid.tobytes(), filled.astype("u1").tobytes()
+    # Arrow casts dates to 64 bits only by way of the 32 bits that they have.
+    narrow = values.cast(pa.int32()) if pa.types.is_date32(values.type) else values
+    filled = pc.fill_null(narrow.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
+    return valid.tobytes(), filled.astype("<i8").tobytes()
