@@ -1,0 +1,15 @@
+"""Configuration: Monthly flights, planes, airports and weather."""
+
+from pydantic import Field
+
+from airnub_prefect_starter.core.configuration import ConfigModel
+from airnub_prefect_starter.core.data_cleaning import ProcessingStep
+from flows.dept_project_alpha import DEPARTMENT
+
+CATEGORY = DEPARTMENT.stage("processing").category("flight_data")
+
+
+class FlightDataConfig(ConfigModel):
+    """Which tables to make of which stored bytes."""
+
+    tables: tuple[ProcessingStep, ...] = Field(min_length=1)

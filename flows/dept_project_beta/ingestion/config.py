@@ -1,0 +1,10 @@
+"""Configuration of the ingestion stage: a section per category."""
+
+from airnub_prefect_starter.core.configuration import ConfigModel
+from flows.dept_project_beta.ingestion.reference_files.config import ReferenceFilesConfig
+
+
+class IngestionConfig(ConfigModel):
+    """What to ingest."""
+
+    reference_files: ReferenceFilesConfig

@@ -1,0 +1,38 @@
+"""Parent flow of the ingestion stage: every category at once."""
+
+from functools import partial
+
+from prefect import flow
+
+from airnub_prefect_starter.core.manifest_models import SourceResult
+from airnub_prefect_starter.tasks.artifacts import publish_stage
+from airnub_prefect_starter.tasks.configuration import load_stage_config
+from airnub_prefect_starter.tasks.fan_out import run_together
+from flows.dept_project_beta import DEPARTMENT
+from flows.dept_project_beta.ingestion.config import IngestionConfig
+from flows.dept_project_beta.ingestion.reference_files.download_reference_files_flow_dept_project_beta import (  # noqa: E501
+    download_reference_files_flow_dept_project_beta,
+)
+
+STAGE = DEPARTMENT.stage("ingestion")
+
+
+@flow(name=STAGE.flow_name)
+def ingestion_flow_dept_project_beta(
+    config: IngestionConfig | None = None,
+) -> list[list[SourceResult]]:
+    """Ingest all categories concurrently; a failed source fails the run, good ones are kept."""
+    config = config or load_stage_config(STAGE, IngestionConfig)
+    outcomes = run_together(
+        {
+            "reference_files": partial(
+                download_reference_files_flow_dept_project_beta, config.reference_files
+            ),
+        }
+    )
+    publish_stage(STAGE, outcomes)
+    return outcomes.require_all()
+
+
+if __name__ == "__main__":
+    ingestion_flow_dept_project_beta()
