@@ -6,6 +6,7 @@ blobs, its parameters, the source text of the code) is compared with the manifes
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ from airnub_prefect_starter.core.manifest_models import (
     canonical_json,
 )
 from airnub_prefect_starter.core.store import DerivedCommit, Store
+
+log = logging.getLogger(__name__)
 
 REJECTED = "rejected.parquet"
 TABLE_DIGEST = "table_digest"
@@ -100,17 +103,14 @@ def code_digest(*modules: ModuleType) -> str:
 
 def find_unchanged(store: Store, derivation: Derivation) -> DerivedResult | None:
     """Return the last result if it was made of the same and its outputs are there, else None."""
-    ref = store.ref(derivation.namespace, derivation.source_id)
-    if ref is None:
-        return None
     try:
-        manifest = store.manifest(ref.manifest.digest)
-        same = isinstance(manifest, DerivedManifest) and _is_of(manifest, derivation, store)
-    except (ObjectNotFoundError, CorruptObjectError):
-        return None  # the work is done again, which puts back what is missing
-    if not (same and isinstance(manifest, DerivedManifest)):
-        return None
-    return describe(manifest, ref.manifest.digest, "not_modified")
+        ref = store.ref(derivation.namespace, derivation.source_id)
+        manifest = store.manifest(ref.manifest.digest) if ref else None
+        if ref and isinstance(manifest, DerivedManifest) and _is_of(manifest, derivation, store):
+            return describe(manifest, ref.manifest.digest, "not_modified")
+    except (ObjectNotFoundError, CorruptObjectError) as error:
+        log.warning("%s; %s is computed again", error, derivation.source_id)
+    return None
 
 
 def _is_of(manifest: DerivedManifest, derivation: Derivation, store: Store) -> bool:
@@ -119,8 +119,8 @@ def _is_of(manifest: DerivedManifest, derivation: Derivation, store: Store) -> b
     if canonical_json(manifest.parameters) != canonical_json(derivation.parameters):
         return False
     for output in manifest.outputs:
-        with store.open_blob(output.blob.digest):
-            pass  # raises where it is gone
+        with store.open_blob(output.blob.digest, size=output.blob.size):
+            pass  # raises where it is gone or has another size
     return True
 
 
