@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from airnub_prefect_starter.common.clock import rfc3339
 from airnub_prefect_starter.core.analysis import Findings
@@ -31,6 +31,7 @@ __all__ = [
     "findings_markdown",
     "manifests_markdown",
     "sources_markdown",
+    "stage_markdown",
 ]
 
 _NO_COUNTS = RowCounts(rows_in=0, rows_out=0, rejected=0, duplicates=0)
@@ -89,6 +90,20 @@ def findings_markdown(title: str, findings: Findings) -> str:
     for name, frame in findings.summaries.items():
         parts += [f"## {escape_markdown(_heading(name))}", frame_table(frame)]
     return "\n\n".join(parts)
+
+
+def stage_markdown(title: str, completed: Mapping[str, int], failed: Mapping[str, str]) -> str:
+    """Show how each category of a stage fared, failed ones first.
+
+    Args:
+        title: Name of the stage's flow.
+        completed: Category → number of its results.
+        failed: Category → what went wrong, in one line.
+    """
+    rows = [(name, "**failed**", escape_markdown(reason)) for name, reason in failed.items()]
+    rows += [(name, "completed", f"{count} results") for name, count in completed.items()]
+    table = markdown_table(("category", "state", "what happened"), rows)
+    return f"# {escape_markdown(title)}\n\n{table}"
 
 
 def _heading(name: str) -> str:
