@@ -8,7 +8,7 @@ import contextvars
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from prefect import Task
 
@@ -35,33 +35,66 @@ class Outcomes(Generic[Result]):
     results: Mapping[str, Result]
     failures: Mapping[str, Exception]
 
+    @property
+    def found(self) -> list[Result]:
+        """The results alone."""
+        return list(self.results.values())
+
+    def kept(self) -> list[Any]:
+        """List what every item kept: the parts of its result, and of a failed one its good parts."""
+        whole = [part for result in self.results.values() for part in _parts(result)]
+        partial = [part for error in self.failures.values() for part in _parts(error)]
+        return whole + partial
+
+    def checked_by(self, check: "Outcomes[Any]") -> "Outcomes[Result]":
+        """Count as failed what a later check of the results refused."""
+        good = {name: each for name, each in self.results.items() if name not in check.failures}
+        return Outcomes(good, {**self.failures, **check.failures})
+
     def require_all(self) -> list[Result]:
         """Return every result.
 
         Raises:
             PartialFailureError: Something failed. A retry helps if every leaf is transient.
         """
-        results = list(self.results.values())
         if not self.failures:
-            return results
+            return self.found
         total = len(self.results) + len(self.failures)
-        named = "; ".join(f"{name}: {_brief(error)}" for name, error in self.failures.items())
+        named = "; ".join(f"{name}: {describe_failure(error)}" for name, error in self.failures.items())
         group = PartialFailureError(
             f"{len(self.failures)} of {total} failed: {named}", list(self.failures.values())
         )
-        group.results = tuple(results)
+        group.results = tuple(self.found)
         raise group
 
 
+class HasSourceId(Protocol):
+    """A source, or what became of one."""
+
+    @property
+    def source_id(self) -> str:
+        """Its identifier in the category."""
+
+
+def source_id(item: HasSourceId) -> str:
+    """Name an item of a fan-out by its source."""
+    return item.source_id
+
+
 def fan_out(
-    task: Task[[Item], Result], items: Iterable[Item], *, name: Callable[[Item], str]
+    task: Task[..., Result],
+    items: Iterable[Item],
+    *,
+    name: Callable[[Item], str],
+    **shared: object,
 ) -> Outcomes[Result]:
     """Submit a task for every item, wait for all, and sort results from failures.
 
     Args:
-        task: Takes one item.
+        task: Takes one item, and what is shared.
         items: What to work on.
         name: Gives the item's name in messages; must be unique.
+        **shared: What every call gets beside its item.
 
     Raises:
         ConfigError: Two items have the same name. No retry.
@@ -69,7 +102,7 @@ def fan_out(
     futures = {}
     for item in items:
         key = _unique(name(item), futures)
-        futures[key] = task.with_options(task_run_name=f"{task.name}: {key}").submit(item)
+        futures[key] = task.with_options(task_run_name=f"{task.name}: {key}").submit(item, **shared)
     return _collect({key: future.result for key, future in futures.items()})
 
 
@@ -98,13 +131,20 @@ def _collect(calls: Mapping[str, Callable[[], Result]]) -> Outcomes[Result]:
     return Outcomes(results, failures)
 
 
+def _parts(outcome: object) -> list[Any]:
+    if isinstance(outcome, PartialFailureError):
+        return list(outcome.results)
+    return list(outcome) if isinstance(outcome, list | tuple) else []
+
+
 def _unique(key: str, taken: Mapping[str, Hashable]) -> str:
     if key in taken:
         raise ConfigError(f"The name {key!r} stands twice in the configuration", "Rename one")
     return key
 
 
-def _brief(error: Exception) -> str:
+def describe_failure(error: Exception) -> str:
+    """Give one line on an error; that of a partial failure names each part that failed."""
     if isinstance(error, PartialFailureError):
         return error.message
     text = str(error).splitlines()[0] if str(error) else ""

@@ -84,3 +84,18 @@ def load_secret(block_name: str, variable: str) -> SecretStr:
             f"There is no block secret/{block_name}", f"Set {variable} and run `airnub bootstrap`"
         ) from error
     return value if isinstance(value, SecretStr) else SecretStr(str(value))
+
+
+def source_secret(department: Department, source: ApiSource) -> SecretStr | None:
+    """Return the secret that a source's configuration names, or None where it names none.
+
+    The block is ``<department>-<secret>`` and the variable ``<DEPARTMENT>_<SECRET>``, as the
+    department's file declares them.
+
+    Raises:
+        ConfigError: It is named but not set. No retry.
+    """
+    if source.auth is None:
+        return None
+    variable = f"{department.id}_{source.auth.secret}".upper().replace("-", "_")
+    return load_secret(f"{department.block}-{source.auth.secret}", variable)

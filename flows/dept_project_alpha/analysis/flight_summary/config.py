@@ -1,0 +1,15 @@
+"""Configuration of the flight summary."""
+
+from pydantic import Field
+
+from airnub_prefect_starter.core.analysis import AnalysisStep
+from airnub_prefect_starter.core.configuration import ConfigModel
+from flows.dept_project_alpha import DEPARTMENT
+
+CATEGORY = DEPARTMENT.stage("analysis").category("flight_summary", "summarize_flights")
+
+
+class FlightSummaryConfig(ConfigModel):
+    """What to compute from which tables."""
+
+    analyses: tuple[AnalysisStep, ...] = Field(min_length=1)

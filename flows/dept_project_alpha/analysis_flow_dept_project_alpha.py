@@ -1,0 +1,38 @@
+"""Parent flow of the analysis stage: every category at once."""
+
+from functools import partial
+
+from prefect import flow
+
+from airnub_prefect_starter.core.manifest_models import DerivedResult
+from airnub_prefect_starter.tasks.artifacts import publish_stage
+from airnub_prefect_starter.tasks.configuration import load_stage_config
+from airnub_prefect_starter.tasks.fan_out import run_together
+from flows.dept_project_alpha import DEPARTMENT
+from flows.dept_project_alpha.analysis.config import AnalysisConfig
+from flows.dept_project_alpha.analysis.flight_summary.summarize_flights_flow_dept_project_alpha import (  # noqa: E501
+    summarize_flights_flow_dept_project_alpha,
+)
+
+STAGE = DEPARTMENT.stage("analysis")
+
+
+@flow(name=STAGE.flow_name)
+def analysis_flow_dept_project_alpha(
+    config: AnalysisConfig | None = None,
+) -> list[list[DerivedResult]]:
+    """Analyse all categories concurrently; a failed one fails the run, good ones are kept."""
+    config = config or load_stage_config(STAGE, AnalysisConfig)
+    outcomes = run_together(
+        {
+            "flight_summary": partial(
+                summarize_flights_flow_dept_project_alpha, config.flight_summary
+            ),
+        }
+    )
+    publish_stage(STAGE, outcomes)
+    return outcomes.require_all()
+
+
+if __name__ == "__main__":
+    analysis_flow_dept_project_alpha()

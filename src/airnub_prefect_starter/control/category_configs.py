@@ -1,0 +1,72 @@
+"""The categories' YAML files, checked by the models that stand beside their flows."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from airnub_prefect_starter.common.errors import ConfigError
+from airnub_prefect_starter.common.names import Category, Stage
+from airnub_prefect_starter.common.settings import Settings
+from airnub_prefect_starter.core.configuration import ConfigModel, YamlDocument, validate
+from airnub_prefect_starter.core.departments import Catalog
+from airnub_prefect_starter.core.variables import build_variables
+
+
+def config_model(category: Category, root: Path) -> type[ConfigModel]:
+    """Import a category's configuration model from the Prefect-free ``config.py`` beside its flow.
+
+    Raises:
+        ConfigError: The file is missing, cannot be imported, or has no such class. No retry.
+    """
+    file = category.config_model_file
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    try:
+        module = importlib.import_module(".".join(file.with_suffix("").parts))
+    except ImportError as error:
+        raise ConfigError(f"{file}: cannot be imported: {error}", "Correct the module") from error
+    model = getattr(module, category.config_class, None)
+    if not (isinstance(model, type) and issubclass(model, ConfigModel)):
+        raise ConfigError(
+            f"{file}: has no ConfigModel named {category.config_class}", "Add or rename the class"
+        )
+    return model
+
+
+def load_section(category: Category, settings: Settings) -> dict[str, Any]:
+    """Read a category's values, checked, with addresses resolved.
+
+    Raises:
+        ConfigError: The YAML file or the model is wrong, or an address is not set. No retry.
+    """
+    file = category.config_file
+    document = YamlDocument(settings.project_root / file, str(file))
+    validate(document, config_model(category, settings.project_root), settings=settings)
+    section: dict[str, Any] = settings.resolve(document.value)
+    return section
+
+
+def load_variables(catalog: Catalog, settings: Settings) -> dict[Stage, Mapping[str, Any]]:
+    """Lay out every stage's configuration as Prefect Variables: stage → name → value.
+
+    Raises:
+        ExceptionGroup: Of one ConfigError per file that is wrong. No retry.
+    """
+    mistakes: list[ConfigError] = []
+    variables: dict[Stage, Mapping[str, Any]] = {}
+    for entry in catalog.entries.values():
+        for stage, _ in entry.stages():
+            sections = {}
+            for category in entry.categories(stage.id):
+                try:
+                    sections[category.id] = load_section(category, settings)
+                except ConfigError as error:
+                    mistakes.append(error)
+            variables[stage] = build_variables(stage, sections)
+    if mistakes:
+        raise ExceptionGroup(f"{len(mistakes)} configuration files are wrong", mistakes)
+    return variables

@@ -1,0 +1,129 @@
+"""What a run publishes: Markdown artifacts in Prefect and one report in the store."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+from prefect.context import FlowRunContext
+from prefect.runtime import flow_run
+
+from airnub_prefect_starter.common.clock import utc_now
+from airnub_prefect_starter.common.errors import StarterError, exit_code_of, is_transient
+from airnub_prefect_starter.common.names import Category, Stage, title
+from airnub_prefect_starter.core.analysis import read_findings
+from airnub_prefect_starter.core.artifact_creators import (
+    artifact_key,
+    derived_markdown,
+    findings_markdown,
+    manifests_markdown,
+    sources_markdown,
+    stage_markdown,
+)
+from airnub_prefect_starter.core.manifest_models import (
+    DerivedResult,
+    RunReport,
+    SourceFailure,
+    SourceResult,
+)
+from airnub_prefect_starter.tasks.fan_out import Outcomes, describe_failure
+from airnub_prefect_starter.tasks.run_context import department_store
+
+
+@task(name="Publish Artifact")
+def publish_markdown(key: str, markdown: str, description: str) -> None:
+    """Publish Markdown under a key; the UI shows its versions by run."""
+    create_markdown_artifact(key=key, markdown=markdown, description=description)
+
+
+def publish_sources(category: Category, outcomes: Outcomes[SourceResult]) -> None:
+    """Publish how each source fared and write the run's report; failures are named in both."""
+    failures = _failures(outcomes.failures, category.namespace)
+    report = _report(outcomes.found, (), failures)
+    department_store(category.department).write_report(report)
+    publish_markdown(
+        artifact_key(category.deployment),
+        sources_markdown(category.flow_name, outcomes.found, failures),
+        f"Sources of {category.flow_name}",
+    )
+
+
+def publish_manifests(category: Category, results: Sequence[SourceResult]) -> None:
+    """Publish what the store remembers of each source."""
+    store = department_store(category.department)
+    found = [(result, store.manifest(result.manifest)) for result in results]
+    publish_markdown(
+        artifact_key(category.deployment, "manifests"),
+        manifests_markdown(category.flow_name, found, category.department.id),
+        f"Manifests of {category.flow_name}",
+    )
+
+
+def publish_derived(category: Category, outcomes: Outcomes[DerivedResult]) -> None:
+    """Publish what was derived, with its row reconciliation, and write the run's report."""
+    failures = _failures(outcomes.failures, category.namespace)
+    department_store(category.department).write_report(_report((), outcomes.found, failures))
+    publish_markdown(
+        artifact_key(category.deployment),
+        derived_markdown(category.flow_name, outcomes.found, failures),
+        f"Outputs of {category.flow_name}",
+    )
+
+
+def publish_findings(category: Category, results: Sequence[DerivedResult]) -> None:
+    """Publish the plots and summaries of each analysis."""
+    store = department_store(category.department)
+    for result in results:
+        publish_markdown(
+            artifact_key(category.deployment, result.source_id),
+            findings_markdown(title(result.source_id.replace("-", "_")), read_findings(store, result)),
+            f"Findings of {category.flow_name}",
+        )
+
+
+def publish_stage(stage: Stage, outcomes: Outcomes[Sequence[object]]) -> None:
+    """Publish which categories completed, and what failed in the others."""
+    completed = {name: len(results) for name, results in outcomes.results.items()}
+    failed = {name: describe_failure(error) for name, error in outcomes.failures.items()}
+    publish_markdown(
+        artifact_key(stage.deployment),
+        stage_markdown(stage.flow_name, completed, failed),
+        f"Categories of {stage.flow_name}",
+    )
+
+
+def _report(
+    results: Sequence[SourceResult],
+    derived: Sequence[DerivedResult],
+    failures: Sequence[SourceFailure],
+) -> RunReport:
+    return RunReport(
+        run_id=flow_run.get_id() or "",
+        parent_run_id=flow_run.get_parent_flow_run_id(),
+        flow=flow_run.get_flow_name() or "",
+        started_at=_started_at(),
+        finished_at=utc_now(),
+        results=tuple(results),
+        derived=tuple(derived),
+        failures=tuple(failures),
+    )
+
+
+def _started_at() -> datetime:
+    context = FlowRunContext.get()
+    return context.start_time.astimezone(UTC) if context else utc_now()
+
+
+def _failures(errors: Mapping[str, Exception], namespace: str) -> tuple[SourceFailure, ...]:
+    return tuple(_failure(name, error, namespace) for name, error in errors.items())
+
+
+def _failure(name: str, error: Exception, namespace: str) -> SourceFailure:
+    return SourceFailure(
+        source_id=name,
+        namespace=namespace,
+        error=type(error).__name__,
+        message=str(error) if isinstance(error, StarterError) else repr(error),
+        transient=is_transient(error),
+        exit_code=exit_code_of(error),
+    )
