@@ -74,9 +74,10 @@ def publish_findings(category: Category, results: Sequence[DerivedResult]) -> No
     """Publish the plots and summaries of each analysis."""
     store = department_store(category.department)
     for result in results:
+        heading = title(result.source_id.replace("-", "_"))
         publish_markdown(
             artifact_key(category.deployment, result.source_id),
-            findings_markdown(title(result.source_id.replace("-", "_")), read_findings(store, result)),
+            findings_markdown(heading, read_findings(store, result)),
             f"Findings of {category.flow_name}",
         )
 

@@ -41,7 +41,7 @@ class Outcomes(Generic[Result]):
         return list(self.results.values())
 
     def kept(self) -> list[Any]:
-        """List what every item kept: the parts of its result, and of a failed one its good parts."""
+        """List the parts of every result, and the good parts of what failed."""
         whole = [part for result in self.results.values() for part in _parts(result)]
         partial = [part for error in self.failures.values() for part in _parts(error)]
         return whole + partial
@@ -60,7 +60,9 @@ class Outcomes(Generic[Result]):
         if not self.failures:
             return self.found
         total = len(self.results) + len(self.failures)
-        named = "; ".join(f"{name}: {describe_failure(error)}" for name, error in self.failures.items())
+        named = "; ".join(
+            f"{name}: {describe_failure(error)}" for name, error in self.failures.items()
+        )
         group = PartialFailureError(
             f"{len(self.failures)} of {total} failed: {named}", list(self.failures.values())
         )

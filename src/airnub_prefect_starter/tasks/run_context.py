@@ -12,6 +12,7 @@ from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.names import Department
 from airnub_prefect_starter.common.settings import load_settings
 from airnub_prefect_starter.core.manifest_models import RunInfo
+from airnub_prefect_starter.core.sources import HttpSource
 from airnub_prefect_starter.core.store import Store, department_url, open_store
 
 
@@ -86,7 +87,7 @@ def load_secret(block_name: str, variable: str) -> SecretStr:
     return value if isinstance(value, SecretStr) else SecretStr(str(value))
 
 
-def source_secret(department: Department, source: ApiSource) -> SecretStr | None:
+def source_secret(department: Department, source: HttpSource) -> SecretStr | None:
     """Return the secret that a source's configuration names, or None where it names none.
 
     The block is ``<department>-<secret>`` and the variable ``<DEPARTMENT>_<SECRET>``, as the

@@ -1,4 +1,4 @@
-"""Category flow: Monthly flights, planes, airports and weather as typed, deduplicated, partitioned Parquet."""
+"""Category flow: Monthly flights, planes and weather, as Parquet."""
 
 from prefect import flow
 

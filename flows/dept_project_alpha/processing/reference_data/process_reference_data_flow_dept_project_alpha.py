@@ -1,4 +1,4 @@
-"""Category flow: What the APIs say about airports, planes and airlines as typed, deduplicated, partitioned Parquet."""
+"""Category flow: What the APIs say of airports and airlines, as Parquet."""
 
 from prefect import flow
 
