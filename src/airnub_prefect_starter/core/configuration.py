@@ -6,6 +6,7 @@ the place, the value, what is allowed and, for a misspelt key, the nearest valid
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -21,12 +22,15 @@ from airnub_prefect_starter.common.settings import Settings
 Model = TypeVar("Model", bound=BaseModel)
 _Location = tuple[int | str, ...]
 _MAX_DEPTH = 50
+_CREDENTIALS = re.compile(r"//[^/@\s]+@")
+_MAX_NODES = 20_000
 
 
 class ConfigModel(BaseModel):
     """Base of every configuration model: closed and frozen; units live in the field names."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Pydantic's own messages repeat the input, which may be an address with credentials in it.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class YamlDocument:
@@ -38,12 +42,13 @@ class YamlDocument:
 
     Raises:
         ConfigError: The file is missing, is not UTF-8 or YAML, repeats a key, nests deeper than
-            50 levels or is not a mapping. No retry.
+            50 levels, holds more than 20,000 values or is not a mapping. No retry.
     """
 
     def __init__(self, path: Path, shown_as: str | None = None) -> None:
         self.name = shown_as or str(path)
         self._marks: dict[_Location, yaml.Mark] = {}
+        self._nodes = 0
         root = self._compose(path)
         self.value: dict[str, Any] = self._construct(root, ())
 
@@ -52,60 +57,85 @@ class YamlDocument:
         for length in range(len(location), -1, -1):
             mark = self._marks.get(location[:length])
             if mark is not None:
-                return f"{self.name}:{mark.line + 1}:{mark.column + 1}"
+                return self._line(mark)
         return self.name
 
     def _compose(self, path: Path) -> yaml.Node:
+        text = self._read(path)
         try:
-            text = path.read_text(encoding="utf-8")
             root = yaml.compose(text, Loader=yaml.SafeLoader)
-        except FileNotFoundError:
-            raise ConfigError(
-                f"{self.name}: no such file", "Create it or correct its name"
-            ) from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"{self.name}: cannot be read: {error}", "It must be UTF-8 text"
-            ) from error
         except RecursionError:
-            raise ConfigError(
-                f"{self.name}: nested too deeply", f"Use at most {_MAX_DEPTH} levels"
-            ) from None
+            raise self._too_deep(_first_deep_mark(text)) from None
         except yaml.YAMLError as error:
-            raise self._syntax_error(error) from None
+            raise self._syntax_error(text, error) from None
         if not isinstance(root, yaml.MappingNode):
             raise ConfigError(
                 f"{self.name}:1:1: expected keys and values", "Begin with `key: value`"
             )
         return root
 
-    def _syntax_error(self, error: yaml.YAMLError) -> ConfigError:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{self.name}:{mark.line + 1}:{mark.column + 1}" if mark else self.name
+    def _read(self, path: Path) -> str:
+        try:
+            raw = path.read_bytes()
+        except FileNotFoundError:
+            raise ConfigError(
+                f"{self.name}: no such file", "Create it or correct its name"
+            ) from None
+        except OSError as error:
+            raise ConfigError(
+                f"{self.name}: cannot be read: {error.strerror}", "Check its type and permissions"
+            ) from error
+        try:
+            return raw.decode()
+        except UnicodeDecodeError as error:
+            where = _at(self.name, raw[: error.start].decode())
+            raise ConfigError(
+                f"{where}: byte 0x{raw[error.start]:02x} is not UTF-8", "Save the file as UTF-8"
+            ) from None
+
+    def _syntax_error(self, text: str, error: yaml.YAMLError) -> ConfigError:
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        if isinstance(error, yaml.reader.ReaderError):
+            where = _at(self.name, text[: error.position])
+            problem = f"character {chr(error.character)!r} is not allowed"
+        else:
+            where = self._line(getattr(error, "problem_mark", None))
         return ConfigError(f"{where}: not valid YAML: {problem}", "Correct the syntax")
+
+    def _too_deep(self, mark: yaml.Mark | None) -> ConfigError:
+        return ConfigError(
+            f"{self._line(mark)}: nested too deeply", f"Use at most {_MAX_DEPTH} levels"
+        )
+
+    def _line(self, mark: yaml.Mark | None) -> str:
+        return f"{self.name}:{mark.line + 1}:{mark.column + 1}" if mark else self.name
 
     def _construct(self, node: yaml.Node, location: _Location) -> Any:
         self._marks.setdefault(location, node.start_mark)
+        self._nodes += 1
         if len(location) > _MAX_DEPTH:
+            raise self._too_deep(node.start_mark)
+        if self._nodes > _MAX_NODES:
+            # A few lines of aliases of aliases stand for billions of values.
             raise ConfigError(
-                f"{self.place(location)}: nested too deeply", f"Use at most {_MAX_DEPTH} levels"
+                f"{self._line(node.start_mark)}: more than {_MAX_NODES} values, aliases included",
+                "Split the file, or use fewer aliases",
             )
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, location)
         if isinstance(node, yaml.SequenceNode):
             return [self._construct(each, (*location, i)) for i, each in enumerate(node.value)]
-        return _scalar(node)
+        return self._scalar(node)
 
     def _mapping(self, node: yaml.MappingNode, location: _Location) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = key_node.value
             here = (*location, key)
-            if not isinstance(key, str) or key in found:
-                line = (
-                    f"{self.name}:{key_node.start_mark.line + 1}:{key_node.start_mark.column + 1}"
-                )
+            if not isinstance(key, str):
+                raise ConfigError(f"{self._line(key_node.start_mark)}: a key must be one word")
+            if key in found:
+                line = self._line(key_node.start_mark)
                 raise ConfigError(f"{line}: key {key!r} stands here twice", "Keep one of the two")
             # The key's own place: that is where a reader looks for a misspelt or a missing one.
             self._marks[here] = key_node.start_mark
@@ -115,13 +145,37 @@ class YamlDocument:
             found[key] = value
         return found
 
+    def _scalar(self, node: yaml.Node) -> Any:
+        loader = yaml.SafeLoader("")
+        try:
+            return loader.construct_object(node)
+        except (yaml.YAMLError, ValueError, OverflowError) as error:
+            # An unknown tag, or what looks like a date or number but is none, such as 2013-02-31.
+            problem = getattr(error, "problem", None) or error
+            raise ConfigError(
+                f"{self._line(node.start_mark)}: {_shorten(node.value)}: {problem}",
+                "Put text in quotation marks",
+            ) from None
+        finally:
+            loader.dispose()
 
-def _scalar(node: yaml.Node) -> Any:
-    loader = yaml.SafeLoader("")
-    try:
-        return loader.construct_object(node)
-    finally:
-        loader.dispose()
+
+def _at(name: str, before: str) -> str:
+    """Give ``file:line:column`` of what follows the given beginning of a file."""
+    return f"{name}:{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
+
+
+def _first_deep_mark(text: str) -> yaml.Mark | None:
+    depth = 0
+    # Parsing into events needs no recursion.
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _MAX_DEPTH:
+            return event.start_mark
+    return None
 
 
 def load_yaml(path: Path, model: type[Model], *, settings: Settings | None = None) -> Model:
@@ -209,7 +263,7 @@ def _reason(model: type[BaseModel], error: ErrorDetails) -> str:
 
 
 def _shorten(value: Any) -> str:
-    text = repr(value)
+    text = _CREDENTIALS.sub("//...@", repr(value))
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 

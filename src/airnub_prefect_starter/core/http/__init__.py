@@ -1,0 +1,10 @@
+"""HTTP for sources: guarded connections, limits, streaming, resume. Not for the platform's own APIs.
+
+Built on `requests`; every connection of its pools is made by `guard`, so that no name, redirect or
+second DNS answer leads to an address that a source's configuration does not allow.
+"""
+
+from airnub_prefect_starter.core.http.policy import AccessPolicy, HttpLimits
+from airnub_prefect_starter.core.http.urls import redact_url
+
+__all__ = ["AccessPolicy", "HttpLimits", "redact_url"]

@@ -1,0 +1,98 @@
+"""Addresses as text: which are well formed, and what of them may be written down."""
+
+from __future__ import annotations
+
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+
+from airnub_prefect_starter.common.errors import BlockedUrlError
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+MAX_URL_CHARACTERS = 8192
+
+# Query parameters that are a secret, or half of one. Compared in lower case.
+_SECRET_PARAMETERS = frozenset(
+    {
+        *("access_token", "refresh_token", "id_token", "token", "jwt", "sig", "signature"),
+        *("key", "api_key", "api-key", "apikey", "auth", "authorization", "code"),
+        *("password", "passwd", "pwd", "secret", "client_secret", "session", "sessionid", "sid"),
+        *("x-amz-signature", "x-amz-credential", "x-amz-security-token", "awsaccesskeyid"),
+        *("x-goog-signature", "x-goog-credential", "x-api-key", "subscription-key"),
+    }
+)
+
+
+def check_url_text(url: str) -> str:
+    """Return an address of a configuration file if it is http(s) and holds no credentials.
+
+    One that still holds a ``${NAME}`` is left for later.
+
+    Raises:
+        ValueError: It is neither; the message does not repeat it.
+    """
+    if "${" in url:
+        return url
+    try:
+        split_url(url)
+    except BlockedUrlError as error:
+        raise ValueError(str(error)) from None
+    return url
+
+
+def split_url(url: str) -> SplitResult:
+    """Take an address apart.
+
+    Raises:
+        BlockedUrlError: Not http(s), no host, a bad port, credentials in it, or far too long.
+            No retry.
+    """
+    shown = redact_url(url)
+    if len(url) > MAX_URL_CHARACTERS:
+        raise BlockedUrlError(
+            f"An address of {len(url):,} characters", f"Use at most {MAX_URL_CHARACTERS:,}"
+        )
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise BlockedUrlError(f"{shown} is not an address", "Correct it") from None
+    if parts.scheme not in DEFAULT_PORTS:
+        raise BlockedUrlError(f"{shown} is neither http nor https", "Use an http(s) address")
+    if not host:
+        raise BlockedUrlError(f"{shown} names no host", "Use an address such as https://host/path")
+    if "@" in parts.netloc:
+        raise BlockedUrlError(
+            f"{shown} was written with credentials before its host",
+            "Name a secret under `auth` instead",
+        )
+    return parts
+
+
+def origin(url: str) -> tuple[str, str, int]:
+    """Give scheme, host and port: what credentials belong to (RFC 6454)."""
+    parts = split_url(url)
+    return parts.scheme, host_of(parts), parts.port or DEFAULT_PORTS[parts.scheme]
+
+
+def host_of(parts: SplitResult) -> str:
+    """Give the host in lower case without a trailing dot."""
+    return (parts.hostname or "").rstrip(".")
+
+
+def redact_url(url: str) -> str:
+    """Return an address as it may be written down: no credentials, tokens, fragment or controls."""
+    printable = "".join(char if char.isprintable() else "?" for char in url)
+    try:
+        parts = urlsplit(printable)
+    except ValueError:
+        return "(malformed address)"
+    netloc = parts.netloc.rsplit("@", 1)[-1]
+    return urlunsplit((parts.scheme, netloc, parts.path, redact_query(parts.query), ""))
+
+
+def redact_query(query: str) -> str:
+    """Drop the parameters of a query that are secrets."""
+    return "&".join(each for each in query.split("&") if not _is_secret(each))
+
+
+def _is_secret(parameter: str) -> bool:
+    return unquote(parameter.partition("=")[0]).lower() in _SECRET_PARAMETERS
