@@ -51,7 +51,8 @@ def airport_page(code: str, counts: Sequence[DailyCount]) -> str:
     here = [count for count in counts if count.origin == code]
     rows = [(_MONTH_NAMES[month - 1], *_month_totals(here, month)) for month in MONTHS]
     name = f"{AIRPORT_NAMES[code]} ({code})"
-    text = f"<p>{sum(row[1] for row in rows)} flights were to depart from {escape(name)} in 2013.</p>\n"
+    total = sum(flights for _, flights, _ in rows)
+    text = f"<p>{total} flights were to depart from {escape(name)} in 2013.</p>\n"
     table = _table(("Month", "Flights", "Cancelled"), rows)
     others = "".join(f"<li>{_link(f'{each}.html', each)}</li>\n" for each in AIRPORT_NAMES)
     return _document(name, f"{text}{table}<ul>\n{others}</ul>\n", back="../index.html")

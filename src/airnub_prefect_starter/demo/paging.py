@@ -123,7 +123,7 @@ def _decode_cursor(cursor: str) -> int:
         start = int(number)
     except (ValueError, binascii.Error) as error:
         raise _unknown_cursor() from error
-    if word != "after" or _encode_cursor(start) != cursor:
+    if word != "after" or start < 0 or _encode_cursor(start) != cursor:
         raise _unknown_cursor()
     return start
 
