@@ -289,12 +289,12 @@ def parse_flow_file(path: PurePosixPath) -> tuple[str, str, str | None]:
     """
     match path.parts:
         case ("flows", package, file) if package.startswith("dept_"):
-            department = package.removeprefix("dept_")
+            department = parse_identifier(package.removeprefix("dept_"), "department")
             stage = file.removesuffix(f"_flow_{package}.py")
             if stage != file:
                 return department, parse_identifier(stage, "stage"), None
         case ("flows", package, stage, category, file) if package.startswith("dept_"):
-            department = package.removeprefix("dept_")
+            department = parse_identifier(package.removeprefix("dept_"), "department")
             if file.endswith(f"_flow_{package}.py"):
                 return (
                     department,

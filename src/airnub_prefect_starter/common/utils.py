@@ -11,7 +11,8 @@ from typing import BinaryIO
 CHUNK_BYTES = 1 << 20
 _FALLBACK = "download"
 _MAX_NAME_BYTES = 150
-_RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+_RESERVED = re.compile(r"^(con|prn|aux|nul|(com|lpt)[\d¹²³])\s*(\.|$)", re.IGNORECASE)
+_EDGES = re.compile(r"^[\s.]+|[\s.]+$")
 _FORBIDDEN = set('<>:"|?*')
 
 
@@ -24,11 +25,10 @@ def sanitize_filename(name: str, *, fallback: str = _FALLBACK) -> str:
     Source: RFC 6266 section 4.3 (recipients must not trust the sender's path).
     """
     base = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
-    kept = "".join(char for char in base if not _is_unsafe(char)).strip().lstrip(".").rstrip(". ")
-    kept = kept.strip()
-    if not kept or _RESERVED.match(kept):
-        return fallback
-    return _cut(kept) or fallback
+    # Normalised once more: dropping a character can bring two together that compose.
+    kept = unicodedata.normalize("NFC", "".join(char for char in base if not _is_unsafe(char)))
+    safe = _cut(_EDGES.sub("", kept))
+    return fallback if not safe or _RESERVED.match(safe) else safe
 
 
 def _is_unsafe(char: str) -> bool:
@@ -42,7 +42,7 @@ def _cut(name: str) -> str:
     tail = f"{dot}{suffix}" if stem and len(suffix.encode()) <= 16 else ""
     head = stem if tail else name
     room = _MAX_NAME_BYTES - len(tail.encode())
-    return head.encode()[:room].decode(errors="ignore").rstrip(". ") + tail
+    return _EDGES.sub("", head.encode()[:room].decode(errors="ignore")) + tail
 
 
 def generate_sha256_hash(content: bytes | Path | BinaryIO) -> str:

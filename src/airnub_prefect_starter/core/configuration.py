@@ -165,7 +165,7 @@ def _at(name: str, before: str) -> str:
     return f"{name}:{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
 
 
-def _first_deep_mark(text: str) -> yaml.Mark | None:
+def _first_deep_mark(text: str) -> Any:
     depth = 0
     # Parsing into events needs no recursion.
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
