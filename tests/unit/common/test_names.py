@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import keyword
+import re
+from pathlib import PurePosixPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airnub_prefect_starter.common.errors import ConfigError, UnknownNameError
+from airnub_prefect_starter.common.names import (
+    Category,
+    Department,
+    find_collisions,
+    kebab,
+    nearest,
+    parse_deployment,
+    parse_flow_file,
+    parse_flow_name,
+    parse_identifier,
+    suggest_identifier,
+    title,
+    unknown,
+)
+
+ALPHA = Department("project_alpha", "Project Alpha")
+
+_LETTERS = "abclsz"
+_words = st.text(_LETTERS + "019", min_size=1, max_size=9)
+identifiers = st.builds(
+    lambda first, rest: "_".join([first, *rest]),
+    st.builds(str.__add__, st.sampled_from(_LETTERS), st.text(_LETTERS + "019", max_size=9)),
+    st.lists(_words, max_size=3),
+).filter(lambda text: len(text) <= 40 and not keyword.iskeyword(text))
+display_names = st.builds(str.__add__, st.sampled_from("AZa9"), st.text("AbZ 9.,'-ü", max_size=20))
+
+
+@given(identifiers)
+def test_valid_identifiers_are_kept(text: str) -> None:
+    assert parse_identifier(text) == text
+
+
+@given(st.text(max_size=120))
+def test_suggestion_is_always_valid(text: str) -> None:
+    assert parse_identifier(suggest_identifier(text))
+
+
+@given(identifiers)
+def test_a_valid_identifier_is_its_own_suggestion(text: str) -> None:
+    assert suggest_identifier(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("Project-Alpha", "Use 'project_alpha'"),
+        ("2nd", "Use 'n2nd'"),
+        ("a__b", "Use 'a_b'"),
+        ("a_", "Use 'a'"),
+        ("", "Use 'name'"),
+        ("class", "Use class_data, for example"),
+        ("a" * 41, "Use at most 40"),
+        ("../etc", "Use 'etc'"),
+        ("a\n", "Use 'a'"),
+        ("é", "Use 'name'"),
+    ],
+)
+def test_refuses_with_a_suggestion(text: str, remedy: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_identifier(text, "department")
+
+    assert caught.value.remedy == remedy
+    assert "department" in caught.value.message
+
+
+@given(identifiers, identifiers, identifiers)
+def test_deployment_names_round_trip(department: str, stage: str, category: str) -> None:
+    owner = Department(department, "Any")
+    assert parse_deployment(owner.stage(stage).deployment) == (department, stage, None)
+    deployed = owner.stage(stage).category(category).deployment
+    assert parse_deployment(deployed) == (department, stage, category)
+
+
+@given(identifiers, identifiers, identifiers, identifiers)
+def test_flow_files_round_trip(department: str, stage: str, category: str, stem: str) -> None:
+    owner = Department(department, "Any")
+    assert parse_flow_file(owner.stage(stage).flow_file) == (department, stage, None)
+    file = owner.stage(stage).category(category, stem).flow_file
+    assert parse_flow_file(file) == (department, stage, category)
+
+
+@given(identifiers, identifiers, display_names)
+def test_flow_names_round_trip(stage: str, stem: str, display_name: str) -> None:
+    owner = Department("any", display_name)
+    assert parse_flow_name(owner.stage(stage).flow_name) == (stage, display_name)
+    assert parse_flow_name(owner.stage(stage).category("x", stem).flow_name) == (stem, display_name)
+
+
+@given(identifiers, display_names)
+def test_names_are_fit_for_prefect_and_kubernetes(text: str, display_name: str) -> None:
+    owner = Department(text, display_name)
+    category = owner.stage(text).category(text)
+
+    assert not set(category.flow_name) & set("/%&<>")
+    assert re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", owner.namespace)
+    assert re.fullmatch(r"[a-z0-9-]+", owner.block)
+    assert re.fullmatch(r"[a-z0-9_]+", category.variable)
+
+
+def test_the_names_of_the_documents() -> None:
+    stage = ALPHA.stage("ingestion")
+    api = stage.category("public_api_data")
+    files = stage.category("scheduled_file_downloads", "download_scheduled_files")
+
+    assert stage.flow_name == "Ingestion Flow (Project Alpha)"
+    assert stage.variable == "dept_project_alpha_ingestion_config"
+    assert str(stage.flow_file) == ("flows/dept_project_alpha/ingestion_flow_dept_project_alpha.py")
+    assert api.flow_name == "Ingest Public API Data Flow (Project Alpha)"
+    assert str(api.flow_file) == (
+        "flows/dept_project_alpha/ingestion/public_api_data/"
+        "ingest_public_api_data_flow_dept_project_alpha.py"
+    )
+    assert files.flow_file.name == "download_scheduled_files_flow_dept_project_alpha.py"
+    assert str(api.config_file) == (
+        "configs/variables/dept_project_alpha/ingestion/public_api_data.yaml"
+    )
+    assert api.deployment == "project_alpha.ingestion.public_api_data"
+    assert api.namespace == "ingestion.public_api_data"
+    assert api.tags == (
+        "airnub",
+        "department:project_alpha",
+        "stage:ingestion",
+        "category:public_api_data",
+    )
+
+
+def test_functions_are_named_like_their_modules() -> None:
+    category = ALPHA.stage("processing").category("flight_data")
+
+    assert category.flow_function == "process_flight_data_flow_dept_project_alpha"
+    assert category.module.endswith(f".flight_data.{category.flow_function}")
+    assert category.stage.module == "flows.dept_project_alpha.processing_flow_dept_project_alpha"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "flows/README.md",
+        "flows/dept_a/b.py",
+        "flows/dept_a/b/c/d.py",
+        "src/dept_a/b_flow_dept_a.py",
+        "flows/dept_a/b_flow_dept_other.py",
+        "flows/dept_/b_flow_dept_.py",
+        "flows/dept_a/B_flow_dept_a.py",
+    ],
+)
+def test_other_files_are_not_flow_files(path: str) -> None:
+    with pytest.raises(ConfigError):
+        parse_flow_file(PurePosixPath(path))
+
+
+@pytest.mark.parametrize("name", ["a", "a.b.c.d", "a..b", "A.b", ""])
+def test_other_names_are_not_deployments(name: str) -> None:
+    with pytest.raises(ConfigError):
+        parse_deployment(name)
+
+
+@pytest.mark.parametrize("name", ["Ingestion Flow", "Flow (A)", "x Flow (A) y", "x Flow ()"])
+def test_other_names_are_not_flow_names(name: str) -> None:
+    with pytest.raises(ConfigError):
+        parse_flow_name(name)
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a/b", "50 %", "R&D", "<b>", "a (b)", "a\nb"])
+def test_display_names_that_prefect_refuses(name: str) -> None:
+    with pytest.raises(ConfigError):
+        Department("a", name)
+
+
+def test_flow_stem_must_be_an_identifier() -> None:
+    with pytest.raises(ConfigError, match="Use 'fetch_it'"):
+        Category(ALPHA.stage("ingestion"), "a", "Fetch-It")
+
+
+def test_unknown_names_are_answered_with_the_nearest() -> None:
+    error = unknown("department", "project_alfa", ["project_beta", "project_alpha"])
+
+    assert isinstance(error, UnknownNameError)
+    assert "Did you mean 'project_alpha'" in error.remedy
+    assert "Known: none" in unknown("stage", "x", []).remedy
+    assert nearest("zzz", ["project_alpha"]) is None
+
+
+def test_collisions_are_names_that_differ_by_dashes() -> None:
+    assert find_collisions(["a_b", "c", "a-b", "a_b"]) == [("a_b", "a-b")]
+
+
+@given(identifiers)
+def test_kebab_and_title_keep_the_words(text: str) -> None:
+    assert kebab(text).replace("-", "_") == text
+    assert title(text).lower().replace(" ", "_") == text
