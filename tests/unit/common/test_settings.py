@@ -12,7 +12,6 @@ from airnub_prefect_starter.common.settings import (
     load_settings,
 )
 
-
 VALUE = "not for logs"
 
 
