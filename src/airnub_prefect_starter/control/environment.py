@@ -39,14 +39,19 @@ _SERVER_SETTINGS: Mapping[str, str] = {
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
 }
 
-_RUN_SETTINGS: Mapping[str, str] = {
+_WORKER_SETTINGS: Mapping[str, str] = {
     "DO_NOT_TRACK": "1",
     "PREFECT_WORKER_QUERY_SECONDS": "1",
     "PREFECT_WORKER_ENABLE_CANCELLATION": "true",
-    "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "true",
-    # Both are needed for the INFO lines of core to reach a run's page.
+}
+
+# What every run gets, as its deployment's job variable ``env``. Both logging settings are needed
+# for the INFO lines of core to reach a run's page; a root level for the worker itself would make it
+# log each of its polls.
+RUN_ENVIRONMENT: Mapping[str, str] = {
     "PREFECT_LOGGING_EXTRA_LOGGERS": "airnub_prefect_starter",
     "PREFECT_LOGGING_ROOT_LEVEL": "INFO",
+    "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "true",
 }
 
 # The only Prefect settings that a person's own environment may pass on to the platform: anything
@@ -163,7 +168,7 @@ def platform_environment(settings: Settings, state: PlatformState) -> dict[str, 
     url = sources_url(settings, state)
     return {
         **_SERVER_SETTINGS,
-        **_RUN_SETTINGS,
+        **_WORKER_SETTINGS,
         **({"SOURCES_URL": url, "SOURCES_TOKEN": sources_token(settings)} if url else {}),
         "PREFECT_HOME": str(Layout(settings.home).prefect_home),
         "PREFECT_API_URL": state.api_url,

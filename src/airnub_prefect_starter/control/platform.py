@@ -154,27 +154,26 @@ class _Starter:
         )
         sources = self._start_sources()
         self._wait(server, partial(is_ready, port))
-        self._start_worker()
-        if sources is not None and self._state.sources_port is not None:
-            self._wait(sources, partial(answers, self._state.sources_port, "/health"))
+        if sources is not None:
+            self._wait(sources, partial(answers, self._state.sources_port or 0, "/health"))
+        # Not sooner: a worker that misses its server at first looks for it again 30 s later.
+        begun = datetime.now(UTC)
+        worker = self._start_worker()
+        if worker is not None:
+            self._wait(worker, partial(is_worker_online, port, DEFAULT_POOL, WORKER_NAME, begun))
 
     def _start_sources(self) -> ManagedProcess | None:
         if SOURCES not in _names(self._settings):
             return None
-        module = "airnub_prefect_starter.demo"
-        return self._ensure(
-            SOURCES, [module, "--port", str(self._state.sources_port), "--enable-control"]
-        )
+        options = ["--port", str(self._state.sources_port), "--enable-control"]
+        return self._ensure(SOURCES, ["airnub_prefect_starter.demo", *options])
 
-    def _start_worker(self) -> None:
-        since = datetime.now(UTC)
-        process = ManagedProcess(WORKER, self._layout)
-        if process.pid is not None:
-            return
+    def _start_worker(self) -> ManagedProcess | None:
+        if ManagedProcess(WORKER, self._layout).pid is not None:
+            return None
         options = ["--pool", DEFAULT_POOL, "--type", "process", "--name", WORKER_NAME]
-        self._ensure(WORKER, ["prefect", "worker", "start", *options, "--install-policy", "never"])
-        self._wait(
-            process, partial(is_worker_online, self._state.port, DEFAULT_POOL, WORKER_NAME, since)
+        return self._ensure(
+            WORKER, ["prefect", "worker", "start", *options, "--install-policy", "never"]
         )
 
     def _ensure(self, name: str, module: list[str]) -> ManagedProcess:
