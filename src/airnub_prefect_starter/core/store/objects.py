@@ -26,7 +26,9 @@ from airnub_prefect_starter.core.store.reading import READ_BYTES, VerifyingReade
 
 log = logging.getLogger(__name__)
 
-MIN_AGE = timedelta(days=7)
+MIN_AGE_FLOOR = timedelta(hours=24)
+"""The least age at which gc may take an object; see ``gc``."""
+
 _PUT_ATTEMPTS = 5
 
 
@@ -107,6 +109,13 @@ class Objects:
             self._corrupt(key, digest, "its bytes have another digest")
         return data
 
+    def check(self, key: Key, digest: Digest) -> None:
+        """Read an object to its end for the proof alone; raises as ``open`` does."""
+        with self._backend.open(key) as reader:
+            found = hash_of(reader)
+        if found != digest.text:
+            self._corrupt(key, digest, f"its bytes have the digest {found}")
+
     def quarantine(self, key: Key, digest: Digest) -> None:
         """Move an object with wrong bytes out of the way; nothing is ever deleted."""
         aside = layout.quarantine_key(key, uuid.uuid4().hex)
@@ -118,6 +127,11 @@ class Objects:
             self._backend.move(aside, key)
         else:
             log.warning("%s is corrupt and was moved to %s", key, aside)
+
+    def holds(self, key: Key, digest: Digest, size: int) -> bool:
+        """Tell whether intact bytes are there, and keep them from gc if so."""
+        found = self._backend.stat(key)
+        return found is not None and self._is_intact(found, digest, size) and self._keep(found)
 
     def _create(self, key: Key, digest: Digest, body: Body) -> bool:
         status = self._backend.put(key, body, sha256=digest, size=body.size, if_absent=True)
@@ -134,7 +148,7 @@ class Objects:
     def _keep(self, found: Stat) -> bool:
         """Keep an object from gc while the new reference is not written; False if it is gone."""
         age_s = self._clock().timestamp() - found.modified_ns / 1e9
-        if age_s > MIN_AGE.total_seconds() / 2:
+        if age_s > MIN_AGE_FLOOR.total_seconds() / 2:
             return self._backend.touch(found.key)
         self._backend.settle(found.key)
         return True

@@ -237,9 +237,9 @@ class Store:
         """Read all run reports, by the day on which the run started."""
         return self.records.reports()
 
-    def pins(self) -> Iterator[tuple[str, Digest]]:
+    def pins(self) -> Iterator[tuple[str, str]]:
         """Read all pins as (name, digest), ordered by name."""
-        return self.records.pins()
+        return ((name, digest.text) for name, digest in self.records.pins())
 
 
 def department_url(root_url: str, department_id: str) -> str:

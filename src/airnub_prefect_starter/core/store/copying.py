@@ -1,0 +1,94 @@
+"""Verified copies between stores: the whole of one, in the order that keeps the other sound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from airnub_prefect_starter.core.manifest_models import Ref
+from airnub_prefect_starter.core.store import layout
+from airnub_prefect_starter.core.store.digest import Digest
+from airnub_prefect_starter.core.store.protocol import Stat
+from airnub_prefect_starter.core.store.reading import READ_BYTES
+from airnub_prefect_starter.core.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class CopyReport:
+    """What was copied; what was there already is not counted."""
+
+    blobs: int
+    manifests: int
+    refs: int
+    pins: int
+    reports: int
+    size_bytes: int
+
+
+def copy_store(source: Store, target: Store) -> CopyReport:
+    """Copy blobs, manifests, run reports, pins and refs; every object is verified on the way.
+
+    Blobs come before the manifests that name them, and refs after both, so an interrupted copy
+    leaves a sound store and may be run again. A ref of the target that is newer stays.
+
+    Raises:
+        CorruptObjectError: An object of the source is corrupt; it is in quarantine now. No retry.
+        StoreError: A store cannot be read or written.
+    """
+    blobs, blob_bytes = _copy_objects(source, target, layout.BLOBS)
+    manifests, manifest_bytes = _copy_objects(source, target, layout.MANIFESTS)
+    return CopyReport(
+        blobs=blobs,
+        manifests=manifests,
+        refs=_copy_refs(source, target),
+        pins=_copy_pins(source, target),
+        reports=_copy_reports(source, target),
+        size_bytes=blob_bytes + manifest_bytes,
+    )
+
+
+def _copy_objects(source: Store, target: Store, prefix: str) -> tuple[int, int]:
+    count = size_bytes = 0
+    for stat in source.backend.list(prefix):
+        digest = layout.digest_of(stat.key)
+        if not target.objects.holds(stat.key, digest, stat.size):
+            _copy_object(source, target, stat, digest)
+            count, size_bytes = count + 1, size_bytes + stat.size
+    return count, size_bytes
+
+
+def _copy_object(source: Store, target: Store, stat: Stat, digest: Digest) -> None:
+    with source.objects.open(stat.key, digest, stat.size) as stream, target.spool() as spool:
+        while chunk := stream.read(READ_BYTES):
+            spool.write(chunk)
+        spool.seal()
+        target.objects.put(stat.key, digest, spool)
+
+
+def _copy_refs(source: Store, target: Store) -> int:
+    count = 0
+    for namespace, source_id, ref in source.refs():
+        _, written = target.records.move_ref(namespace, source_id, partial(_newer, ref))
+        count += written
+    return count
+
+
+def _newer(ref: Ref, present: Ref | None) -> Ref:
+    return present if present and present.updated_at > ref.updated_at else ref
+
+
+def _copy_pins(source: Store, target: Store) -> int:
+    missing = set(source.pins()) - set(target.pins())
+    for name, digest in missing:
+        target.pin(name, digest)
+    return len(missing)
+
+
+def _copy_reports(source: Store, target: Store) -> int:
+    present = {stat.key for stat in target.backend.list(layout.RUNS)}
+    count = 0
+    for report in source.reports():
+        if layout.report_key(report.run_id, report.started_at) not in present:
+            target.write_report(report)
+            count += 1
+    return count
