@@ -1,6 +1,6 @@
-"""HTTP for sources: guarded connections, limits, streaming, resume. Not for the platform's own APIs.
+"""HTTP for sources: guarded connections, limits, streaming, resume. Not for the platform's APIs.
 
-Built on `requests`; every connection of its pools is made by `guard`, so that no name, redirect or
+Built on `requests`; `connection` makes every connection of its pools, so that no name, redirect or
 second DNS answer leads to an address that a source's configuration does not allow.
 """
 
