@@ -1,0 +1,65 @@
+"""The ``airnub`` command: arguments and messages only.
+
+One module per command group. `main` is the only place that turns errors into exit codes: what this
+project raises on purpose is one line with its remedy; anything else is a bug and a traceback.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+
+import click
+import typer
+
+from airnub_prefect_starter.cli import config, demo, platform, render, run, store, trace
+from airnub_prefect_starter.cli.output import show_error
+from airnub_prefect_starter.common.errors import StarterError, exit_code_of
+
+app = typer.Typer(
+    name="airnub",
+    help="Departments, stages and categories of Prefect flows, from sources to stored bytes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(platform.up)
+app.command()(platform.down)
+app.command()(platform.status)
+app.command()(run.run)
+app.command()(demo.demo)
+app.command()(platform.bootstrap)
+app.command()(render.render)
+app.command()(trace.trace)
+app.add_typer(config.app, name="config")
+app.add_typer(store.app, name="store")
+
+
+def main() -> None:
+    """Run the command line and exit with the code of `common.errors`."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    sys.exit(_run(sys.argv[1:]))
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        result = app(arguments, prog_name="airnub", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # The reader of a pipe went away (`airnub store ls | head`): not an error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except (StarterError, ExceptionGroup) as error:
+        if isinstance(error, ExceptionGroup) and error.split(StarterError)[1]:
+            raise
+        show_error(error, as_json="--json" in arguments)
+        return exit_code_of(error)
+    return result if isinstance(result, int) else 0

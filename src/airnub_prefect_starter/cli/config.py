@@ -1,0 +1,69 @@
+"""``airnub config``: the YAML files, and the Prefect Variables that are made of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from airnub_prefect_starter.cli.context import connect, settings_and_catalog
+from airnub_prefect_starter.cli.output import JsonOption, progress, say, show_json
+from airnub_prefect_starter.cli.platform import show_summary
+from airnub_prefect_starter.common.names import parse_deployment
+from airnub_prefect_starter.control.category_configs import load_section, load_variables
+
+app = typer.Typer(no_args_is_help=True, help="Check, show and apply configuration.")
+
+# `check` reads files alone: an address that only a running platform knows must not stop it.
+_NO_ADDRESS = {"SOURCES_URL": "http://sources.invalid"}
+
+
+@app.command()
+def check(as_json: JsonOption = False) -> None:
+    """Check every YAML file against its model; exit 3 names each mistake's file, line and column.
+
+    Example: airnub config check
+    """
+    settings, catalog = settings_and_catalog()
+    environment = {**_NO_ADDRESS, **settings.environment}
+    variables = load_variables(catalog, settings.model_copy(update={"environment": environment}))
+    files = [str(category.config_file) for category in catalog.categories]
+    if as_json:
+        show_json({"files": files, "variables": sorted(n for v in variables.values() for n in v)})
+        return
+    say(f"{len(catalog.entries)} departments and {len(files)} categories are in order")
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="DEPT.STAGE or DEPT.STAGE.CATEGORY.")],
+) -> None:
+    """Show a stage's or category's configuration as a run gets it, addresses resolved.
+
+    Example: airnub config show project_alpha.ingestion
+    """
+    settings, catalog = settings_and_catalog()
+    settings = connect(settings)
+    department, stage, category = parse_deployment(name)
+    entry = catalog.department(department)
+    if category:
+        show_json(load_section(entry.category(stage, category), settings))
+        return
+    entry.stage(stage)
+    show_json({each.id: load_section(each, settings) for each in entry.categories(stage)})
+
+
+@app.command()
+def apply(as_json: JsonOption = False) -> None:
+    """Bring Variables and Blocks on the server to what Git says.
+
+    Example: airnub config apply
+    """
+    settings, catalog = settings_and_catalog()
+    settings = connect(settings)
+    # Deferred: importing Prefect takes a second, and `connect` must have come first.
+    from airnub_prefect_starter.control.bootstrap import bootstrap
+    from airnub_prefect_starter.control.from_departments import desired_state
+
+    desired = desired_state(catalog, settings).only("block", "variable")
+    show_summary(bootstrap(desired, settings=settings, on_progress=progress), as_json=as_json)

@@ -1,0 +1,70 @@
+"""What commands share: the settings, the catalog, and the store that the options name."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from airnub_prefect_starter.common.errors import ConfigError, PlatformError
+from airnub_prefect_starter.common.settings import Settings, load_settings
+from airnub_prefect_starter.control.environment import Layout, read_state, use_platform
+from airnub_prefect_starter.core.departments import Catalog, load_catalog
+from airnub_prefect_starter.core.store import Store, department_url, open_store
+
+DepartmentOption = Annotated[
+    str | None,
+    typer.Option("--department", "-d", help="Department whose store to use.", metavar="DEPT"),
+]
+UrlOption = Annotated[
+    str | None, typer.Option("--url", help="Address of a store, instead of a department's.")
+]
+
+
+def settings_and_catalog() -> tuple[Settings, Catalog]:
+    """Load the settings and every department."""
+    settings = load_settings()
+    return settings, load_catalog(settings)
+
+
+def chosen_store(department: str | None, url: str | None) -> Store:
+    """Open the store that ``--department`` or ``--url`` names.
+
+    Without either, the only department's store is meant; with several, the choice must be made.
+
+    Raises:
+        ConfigError: Both or, with several departments, none is given. No retry.
+    """
+    if url and department:
+        raise ConfigError("--department and --url are both given", "Give one of them")
+    settings = load_settings()
+    if url:
+        return open_store(url, durability=settings.durability)
+    catalog = load_catalog(settings)
+    if department is None:
+        if len(catalog.entries) > 1:
+            known = ", ".join(catalog.entries)
+            raise ConfigError("No department is given", f"Add --department; known: {known}")
+        department = next(iter(catalog.entries))
+    name = catalog.department(department).name.id
+    return open_store(department_url(settings.store_url, name), durability=settings.durability)
+
+
+def connect(settings: Settings) -> Settings:
+    """Point this process at a Prefect server, and return the settings that hold there.
+
+    ``PREFECT_API_URL`` names the server if it is set; else it is the embedded one. Must be called
+    before Prefect is imported: it reads the environment once.
+
+    Raises:
+        PlatformError: No server is named and the embedded one was never started. No retry.
+    """
+    if settings.environment.get("PREFECT_API_URL"):
+        os.environ.update(settings.environment)
+        return settings
+    state = read_state(Layout(settings.home))
+    if state is None:
+        raise PlatformError("No Prefect server is known here", "Run `airnub up`")
+    use_platform(settings, state, os.environ)
+    return load_settings()

@@ -1,0 +1,97 @@
+"""How every command speaks: tables for people, JSON for programs, one line for an error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from airnub_prefect_starter.common.errors import StarterError
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(highlight=False, soft_wrap=True, stderr=True)
+
+
+def show_json(value: Any) -> None:
+    """Print one JSON document to standard output; models become objects."""
+    sys.stdout.write(json.dumps(_plain(value), indent=2, sort_keys=True, default=str) + "\n")
+
+
+def show_json_lines(values: Iterable[Any]) -> None:
+    """Print one JSON object per line as they come."""
+    for value in values:
+        sys.stdout.write(json.dumps(_plain(value), sort_keys=True, default=str) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_none=True)
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value
+
+
+def say(text: str) -> None:
+    """Print a line for people; markup in it is shown as it stands."""
+    console.print(escape(text))
+
+
+def progress(text: str) -> None:
+    """Print what is going on to standard error, so that output stays parseable."""
+    errors.print(escape(text), style="dim")
+
+
+def show_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table; cells that are numbers stand to the right."""
+    cells = [list(row) for row in rows]
+    table = Table(title=title or None, title_justify="left", title_style="bold")
+    for index, heading in enumerate(headings):
+        numeric = bool(cells) and all(isinstance(row[index], int) for row in cells)
+        table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*(escape(f"{c:,}" if isinstance(c, int) else str(c)) for c in row))
+    console.print(table)
+
+
+def show_error(error: BaseException, *, as_json: bool) -> None:
+    """Print every error of this project inside a group, one line each, to standard error."""
+    for leaf in _leaves(error):
+        if as_json:
+            fields = {
+                "error": type(leaf).__name__,
+                "message": leaf.message,
+                "remedy": leaf.remedy,
+                "exit_code": leaf.exit_code,
+            }
+            sys.stderr.write(json.dumps(fields) + "\n")
+        else:
+            sys.stderr.write(f"error: {leaf}\n")
+
+
+def _leaves(error: BaseException) -> Iterator[StarterError]:
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    elif isinstance(error, StarterError):
+        yield error
+
+
+def human_bytes(size: int) -> str:
+    """Give a size in bytes as people read it: ``2.3 MB`` (powers of 1,000)."""
+    amount = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"
