@@ -1,0 +1,111 @@
+"""What the handlers of files, APIs and pages share: between a source's answer and the store."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from airnub_prefect_starter.common.errors import PayloadError, StoreError
+from airnub_prefect_starter.core.http import headers as fields
+from airnub_prefect_starter.core.http.client import HttpClient, SourceSession
+from airnub_prefect_starter.core.http.urls import redact_url
+from airnub_prefect_starter.core.manifest_models import RunInfo, Source, SourceResult
+from airnub_prefect_starter.core.sources import HttpSource
+from airnub_prefect_starter.core.store import Committed, Spool, Store
+
+NO_RUN = RunInfo()
+HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+SNIFF_BYTES = 1024
+
+
+@cache
+def shared_client() -> HttpClient:
+    """Return the client that a process uses where none is given."""
+    return HttpClient()
+
+
+def conditions(store: Store, namespace: str, source: HttpSource, url: str) -> dict[str, str]:
+    """Return the headers that make a GET conditional on what is stored; empty if nothing counts.
+
+    They count only if the store still has the bytes, they came from this very address, and they
+    are those that the configuration expects.
+    """
+    ref = store.ref(namespace, source.source_id)
+    found = store.validators(namespace, source.source_id)
+    if ref is None or found is None or ref.url != redact_url(url):
+        return {}
+    if source.expected_digest is not None and (
+        ref.blob is None or ref.blob.digest != source.expected_digest
+    ):
+        return {}
+    named = {"If-None-Match": found.etag, "If-Modified-Since": found.last_modified}
+    return {name: value for name, value in named.items() if value}
+
+
+def check_promise(source: HttpSource, about: Source, head: bytes) -> None:
+    """Refuse an error or login page that came with status 200 instead of what was promised.
+
+    Args:
+        source: Says what is promised.
+        about: Says what the server claims to have sent.
+        head: The first bytes of the body.
+
+    Raises:
+        PayloadError: HTML came and something else was promised. No retry.
+    """
+    promised = source.media_type
+    if promised is None or promised in HTML_TYPES:
+        return
+    claimed = fields.media_type({"Content-Type": about.content_type or ""})
+    if claimed in HTML_TYPES or looks_like_html(head):
+        raise PayloadError(
+            f"{redact_url(source.url)} sent HTML where {promised} was promised",
+            "Open the address in a browser: it may ask for a login or show an error",
+        )
+
+
+def check_nonempty(source: HttpSource, size: int) -> None:
+    """Refuse an empty body, unless the configuration says that it may be.
+
+    Raises:
+        PayloadError: It is empty. No retry.
+    """
+    if source.require_nonempty and size == 0:
+        raise PayloadError(
+            f"{redact_url(source.url)} is empty",
+            "Set `require_nonempty: false` for the source if it may be",
+        )
+
+
+def looks_like_html(head: bytes) -> bool:
+    """Tell whether bytes begin as an HTML document does."""
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:16].lower()
+    return start.startswith((b"<!doctype html", b"<html"))
+
+
+def head_of(spool: Spool) -> bytes:
+    """Return the first bytes of a spool."""
+    with spool.reader() as reader:
+        return reader.read(SNIFF_BYTES)
+
+
+def result(session: SourceSession, committed: Committed, *, namespace: str) -> SourceResult:
+    """Tell how a source fared.
+
+    Raises:
+        StoreError: Its ref is not that of a fetched source. No retry.
+    """
+    ref = committed.ref
+    if ref.blob is None:
+        raise StoreError(
+            f"{namespace}/{session.source.source_id} is a derivation, not a source",
+            "Give the source another source_id",
+        )
+    return SourceResult(
+        source_id=session.source.source_id,
+        namespace=namespace,
+        outcome=committed.outcome,
+        manifest=ref.manifest.digest,
+        blob=ref.blob,
+        bytes_in=session.bytes_in,
+        attempts=session.attempts,
+    )
