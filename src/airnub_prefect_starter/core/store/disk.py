@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import uuid
 from pathlib import Path
@@ -61,6 +62,10 @@ class Disk:
     def touch(self, path: Path) -> None:
         """Set a file's modification time to now."""
         os.utime(path)
+
+    def lock(self, fd: int) -> None:
+        """Wait until no other process or thread has the file locked; closing it unlocks."""
+        fcntl.flock(fd, fcntl.LOCK_EX)
 
     def free_bytes(self, folder: Path) -> int:
         """Return how many bytes this user may still write."""

@@ -9,10 +9,9 @@ of them at once.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Literal
@@ -140,8 +139,8 @@ class LocalBackend:
         return self._path(key)
 
     def touch(self, key: Key) -> bool:
-        """See ``StoreBackend.touch``."""
-        with translated(f"Touching {key}"):
+        """See ``StoreBackend.touch``; never between the look and the removal of a ``discard``."""
+        with translated(f"Touching {key}"), self._locked():
             try:
                 self.disk.touch(self._path(key))
             except FileNotFoundError:
@@ -164,24 +163,17 @@ class LocalBackend:
         return True
 
     def discard(self, stat: Stat, *, keep_in_trash: bool) -> bool:
-        """See ``StoreBackend.discard``.
-
-        The object is renamed before its time is compared: a writer's touch goes to the same inode,
-        so one that came before the rename is seen here and undoes it, and one that comes after it
-        finds nothing and puts the object again.
-        """
-        aside = layout.trash_key(stat.key)
-        if not self.move(stat.key, aside):
-            return False
-        moved = self._path(aside)
-        with translated(f"Collecting {stat.key}"):
-            touched = moved.stat().st_mtime_ns != stat.modified_ns
-            if touched:
-                with suppress(FileExistsError):
-                    self._publisher.link(moved, self._path(stat.key))
-            if touched or not keep_in_trash:
-                self.disk.unlink(moved)
-        return not touched
+        """See ``StoreBackend.discard``."""
+        final, aside = self._path(stat.key), self._path(layout.trash_key(stat.key))
+        with translated(f"Collecting {stat.key}"), self._locked():
+            found = stat_file(stat.key, final)
+            if found is None or found.modified_ns != stat.modified_ns:
+                return False
+            if keep_in_trash:
+                self._publisher.rename(final, aside)
+            else:
+                self.disk.unlink(final)
+        return True
 
     def sync(self) -> None:
         """See ``StoreBackend.sync``."""
@@ -219,7 +211,7 @@ class LocalBackend:
     def _locked(self) -> Iterator[None]:
         fd = os.open(self._path(layout.MARKER_KEY), os.O_RDWR | os.O_CLOEXEC)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            self.disk.lock(fd)
             yield
         finally:
             os.close(fd)
