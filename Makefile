@@ -20,9 +20,8 @@ $(STAMP): requirements/dev.lock requirements/uv.lock.txt pyproject.toml
 	@echo "Creating $(VENV) with $$($(PYTHON) --version)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --require-hashes -r requirements/uv.lock.txt
-	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.lock
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements/dev.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m compileall -q $(VENV)/lib -j 0 >/dev/null 2>&1 || true
 	@touch $@
 
 demo: setup  ## Run Project Alpha end to end (ONCE=1 stops the server afterwards, BREAK=1 takes a source down)

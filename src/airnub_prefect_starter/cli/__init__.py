@@ -14,7 +14,7 @@ import sys
 import click
 import typer
 
-from airnub_prefect_starter.cli import config, demo, platform, render, run, store, trace
+from airnub_prefect_starter.cli import config, platform, render, store, trace
 from airnub_prefect_starter.cli.output import show_error
 from airnub_prefect_starter.common.errors import StarterError, exit_code_of
 
@@ -30,8 +30,6 @@ app = typer.Typer(
 app.command()(platform.up)
 app.command()(platform.down)
 app.command()(platform.status)
-app.command()(run.run)
-app.command()(demo.demo)
 app.command()(platform.bootstrap)
 app.command()(render.render)
 app.command()(trace.trace)
@@ -42,10 +40,11 @@ app.add_typer(store.app, name="store")
 def main() -> None:
     """Run the command line and exit with the code of `common.errors`."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
-    sys.exit(_run(sys.argv[1:]))
+    sys.exit(run_command(sys.argv[1:]))
 
 
-def _run(arguments: list[str]) -> int:
+def run_command(arguments: list[str]) -> int:
+    """Run one command line and return its exit code."""
     try:
         result = app(arguments, prog_name="airnub", standalone_mode=False)
     except click.ClickException as error:

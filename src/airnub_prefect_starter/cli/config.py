@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
 import typer
 
 from airnub_prefect_starter.cli.context import connect, settings_and_catalog
-from airnub_prefect_starter.cli.output import JsonOption, progress, say, show_json
-from airnub_prefect_starter.cli.platform import show_summary
+from airnub_prefect_starter.cli.output import JsonOption, say, show_json
+from airnub_prefect_starter.cli.platform import register, show_summary
 from airnub_prefect_starter.common.names import parse_deployment
 from airnub_prefect_starter.control.category_configs import load_section, load_variables
 
@@ -54,16 +55,27 @@ def show(
 
 
 @app.command()
-def apply(as_json: JsonOption = False) -> None:
+def apply(
+    only: Annotated[
+        Literal["variables", "blocks"] | None, typer.Option(help="Only one kind.")
+    ] = None,
+    with_docker: Annotated[
+        bool, typer.Option("--with-docker", help="Also create the Docker work pool.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Bring Variables and Blocks on the server to what Git says.
 
-    Example: airnub config apply
+    Example: airnub config apply --only variables
     """
     settings, catalog = settings_and_catalog()
     settings = connect(settings)
-    # Deferred: importing Prefect takes a second, and `connect` must have come first.
-    from airnub_prefect_starter.control.bootstrap import bootstrap
-    from airnub_prefect_starter.control.from_departments import desired_state
+    summary = register(catalog, settings, kinds=_KINDS[only], with_docker=with_docker)
+    show_summary(summary, as_json=as_json)
 
-    desired = desired_state(catalog, settings).only("block", "variable")
-    show_summary(bootstrap(desired, settings=settings, on_progress=progress), as_json=as_json)
+
+_KINDS: Mapping[str | None, tuple[str, ...]] = {
+    "variables": ("variable",),
+    "blocks": ("block", "pool"),
+    None: ("variable", "block", "pool"),
+}

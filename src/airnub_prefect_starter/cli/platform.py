@@ -90,7 +90,9 @@ def _show_status(status: PlatformStatus, *, as_json: bool) -> None:
 
 
 def bootstrap(
-    check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 4 if need be.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; exit 4 if need be.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Register block types, blocks, variables, pool, queues, limits, deployments, automations.

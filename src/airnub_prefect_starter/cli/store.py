@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from airnub_prefect_starter.cli import maintenance
 from airnub_prefect_starter.cli.context import DepartmentOption, UrlOption, chosen_store
 from airnub_prefect_starter.cli.output import (
     JsonOption,
@@ -280,3 +281,8 @@ def unpin(
     """
     chosen_store(department, url).unpin(name)
     say(f"unpinned  {name}")
+
+
+app.command()(maintenance.verify)
+app.command()(maintenance.gc)
+app.command()(maintenance.cp)

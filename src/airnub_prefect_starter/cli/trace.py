@@ -8,7 +8,8 @@ import typer
 
 from airnub_prefect_starter.cli.context import DepartmentOption, UrlOption, chosen_store
 from airnub_prefect_starter.cli.output import JsonOption, say, show_json
-from airnub_prefect_starter.core.lineage import render_trace, trace as trace_target
+from airnub_prefect_starter.core.lineage import render_trace
+from airnub_prefect_starter.core.lineage import trace as trace_target
 
 
 def trace(
