@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib as mpl
 import pandas as pd
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -19,6 +20,7 @@ PNG = "image/png"
 # Okabe and Ito's colours, which people with colour blindness can tell apart.
 # Source: https://jfly.uni-koeln.de/color/
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+_SETTINGS = threading.Lock()
 # Any: matplotlib's stubs want the keys as one literal type of three hundred names.
 _STYLE: dict[Any, object] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same glyphs on every machine
@@ -49,7 +51,8 @@ def plot_flights_by_month(tables: Tables) -> bytes:
         axes.set_ylabel("flights")
         axes.yaxis.set_major_formatter("{x:,.0f}")
         axes.tick_params(axis="x", rotation=45)
-        axes.legend(frameon=False, ncols=len(wide.columns), loc="upper right")
+        if len(wide):
+            axes.legend(frameon=False, ncols=len(wide.columns), loc="upper right")
         axes.margins(x=0.03, y=0.18)
 
     return _png(draw)
@@ -92,7 +95,8 @@ def _cycle(count: int) -> list[str]:
 
 
 def _png(draw: Callable[[Axes], None]) -> bytes:
-    with mpl.rc_context(_STYLE):
+    # matplotlib's settings are global. The default ones first: a user's own file must not matter.
+    with _SETTINGS, style.context(["default", _STYLE]):
         figure = Figure(figsize=(8, 4.2), dpi=110, layout="constrained")
         FigureCanvasAgg(figure)
         draw(figure.subplots())
