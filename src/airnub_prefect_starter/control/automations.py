@@ -1,0 +1,133 @@
+"""Automations that start a stage when another has completed; those with our tag are ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.events.actions import RunDeployment
+from prefect.events.schemas.automations import Automation, AutomationCore, EventTrigger, Posture
+from prefect.events.schemas.events import ResourceSpecification
+
+from airnub_prefect_starter.common.errors import ConfigError
+from airnub_prefect_starter.common.names import MANAGED_TAG
+from airnub_prefect_starter.control.deployments import known_ids, read_deployments
+from airnub_prefect_starter.control.desired import AutomationSpec
+from airnub_prefect_starter.control.reconcile import Current, Fields, Kind, pages
+
+_DEPLOYMENT = "prefect.deployment."
+
+
+class Automations(Kind[AutomationSpec]):
+    """Automations by name; a second one of the same name goes by its name and id."""
+
+    name = "automation"
+
+    def describe(self, spec: AutomationSpec) -> Fields:
+        """See ``Kind.describe``."""
+        return {
+            "description": spec.description,
+            "enabled": True,
+            "tags": [MANAGED_TAG],
+            "after": spec.after,
+            "run": spec.run,
+            "form": "on success",
+        }
+
+    def read(self, client: SyncPrefectClient) -> Mapping[str, Current]:
+        """See ``Kind.read``."""
+        names = {each.id: key for key, each in read_deployments(client).items()}
+        found: dict[str, Current] = {}
+        for each in pages(
+            lambda limit, offset: client.read_automations(limit=limit, offset=offset)
+        ):
+            key = f"{each.name} ({each.id})" if each.name in found else each.name
+            found[key] = _current(each, names)
+        return found
+
+    def write(
+        self, client: SyncPrefectClient, spec: AutomationSpec, current: Current | None
+    ) -> None:
+        """See ``Kind.write``.
+
+        Raises:
+            ConfigError: It names a deployment that is not registered. No retry.
+        """
+        ids = known_ids(client, (spec.after, spec.run))
+        for key in (spec.after, spec.run):
+            if key not in ids:
+                raise ConfigError(
+                    f"Automation {spec.name}: there is no deployment {key!r}",
+                    "See why it was not registered",
+                )
+        automation = AutomationCore(
+            name=spec.name,
+            description=spec.description,
+            tags=[MANAGED_TAG],
+            trigger=_trigger(ids[spec.after]),
+            actions=[_action(ids[spec.run])],
+        )
+        if current is None:
+            client.create_automation(automation)
+        else:
+            client.update_automation(UUID(current.id), automation)
+
+    def delete(self, client: SyncPrefectClient, current: Current) -> None:
+        """See ``Kind.delete``."""
+        client.delete_automation(UUID(current.id))
+
+
+def _trigger(after: UUID) -> EventTrigger:
+    return EventTrigger(
+        match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
+        match_related=ResourceSpecification(
+            {
+                "prefect.resource.id": f"{_DEPLOYMENT}{after}",
+                "prefect.resource.role": "deployment",
+            }
+        ),
+        expect={"prefect.flow-run.Completed"},
+        for_each={"prefect.resource.id"},
+        posture=Posture.Reactive,
+    )
+
+
+def _action(run: UUID) -> RunDeployment:
+    return RunDeployment(source="selected", deployment_id=run)
+
+
+def _current(automation: Automation, names: Mapping[UUID, str]) -> Current:
+    after, run = _after(automation), _run(automation)
+    regular = (
+        after is not None
+        and run is not None
+        and automation.trigger == _trigger(after)
+        and automation.actions == [_action(run)]
+    )
+    fields: Fields = {
+        "description": automation.description,
+        "enabled": automation.enabled,
+        "tags": list(automation.tags),
+        "after": names.get(after) if after else None,
+        "run": names.get(run) if run else None,
+        "form": "on success" if regular else "changed",
+    }
+    return Current(str(automation.id), fields, managed=MANAGED_TAG in automation.tags)
+
+
+def _after(automation: Automation) -> UUID | None:
+    trigger = automation.trigger
+    if not isinstance(trigger, EventTrigger) or isinstance(trigger.match_related, list):
+        return None
+    related = dict(trigger.match_related).get("prefect.resource.id")
+    if not isinstance(related, str) or not related.startswith(_DEPLOYMENT):
+        return None
+    return UUID(related.removeprefix(_DEPLOYMENT))
+
+
+def _run(automation: Automation) -> UUID | None:
+    for action in automation.actions:
+        if isinstance(action, RunDeployment):
+            return action.deployment_id
+    return None

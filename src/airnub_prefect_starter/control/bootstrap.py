@@ -1,0 +1,123 @@
+"""Everything that must be registered, in order: what ``airnub bootstrap`` and the Helm hook run.
+
+The server is the one that ``PREFECT_API_URL`` names.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.settings import PREFECT_API_URL
+
+from airnub_prefect_starter.common.errors import PlatformError
+from airnub_prefect_starter.common.settings import Settings
+from airnub_prefect_starter.control.automations import Automations
+from airnub_prefect_starter.control.blocks import Blocks, BlockSpec, BlockTypes, block_key
+from airnub_prefect_starter.control.deployments import Deployments
+from airnub_prefect_starter.control.desired import DesiredState
+from airnub_prefect_starter.control.limits import Limits
+from airnub_prefect_starter.control.pools import WorkPools, WorkQueues
+from airnub_prefect_starter.control.reconcile import Kind, Plan, Summary, apply_plan, make_plan
+from airnub_prefect_starter.control.variables import Variables
+
+# Kinds whose managed objects are deleted when they are no longer wanted.
+PRUNED = frozenset({Variables.name, Deployments.name, Automations.name})
+_POLL_S = 0.5
+
+
+def bootstrap(
+    desired: DesiredState,
+    *,
+    settings: Settings,
+    on_progress: Callable[[str], None],
+    kinds: Collection[str] | None = None,
+    prune: Collection[str] = PRUNED,
+) -> Summary:
+    """Register what should be and is not; a second run changes nothing.
+
+    Args:
+        desired: What should be registered.
+        settings: For how long to wait for the server.
+        on_progress: Called with a line per change.
+        kinds: Names of the kinds to look at; None for all.
+        prune: Names of the kinds whose managed but unwanted objects are deleted.
+
+    Raises:
+        PlatformError: No server is named, or it does not answer.
+        ExceptionGroup: Some objects failed, each named with its reason; the others are registered.
+    """
+    with connect(settings, on_progress) as client:
+        return apply_plan(_plan(desired, client, kinds, prune), client, on_progress)
+
+
+def plan_bootstrap(
+    desired: DesiredState,
+    *,
+    settings: Settings,
+    on_progress: Callable[[str], None],
+    kinds: Collection[str] | None = None,
+    prune: Collection[str] = PRUNED,
+) -> Plan:
+    """Compute what `bootstrap` would do and change nothing; see ``Plan.require_none``.
+
+    Raises:
+        PlatformError: No server is named, or it does not answer.
+    """
+    with connect(settings, on_progress) as client:
+        return _plan(desired, client, kinds, prune)
+
+
+@contextmanager
+def connect(settings: Settings, on_progress: Callable[[str], None]) -> Iterator[SyncPrefectClient]:
+    """Open a client for the server of ``PREFECT_API_URL`` when it answers.
+
+    Raises:
+        PlatformError: None is named, or it does not answer in ``settings.start_timeout_s``.
+    """
+    if not PREFECT_API_URL.value():
+        # Prefect would start a server of its own and forget it.
+        raise PlatformError("PREFECT_API_URL is not set", "Run `airnub up`, or name a server")
+    with get_client(sync_client=True) as client:
+        _await_api(client, settings.start_timeout_s, on_progress)
+        yield client
+
+
+def _await_api(
+    client: SyncPrefectClient, timeout_s: float, on_progress: Callable[[str], None]
+) -> None:
+    deadline = time.monotonic() + timeout_s
+    while (error := client.api_healthcheck()) is not None:
+        if time.monotonic() > deadline:
+            raise PlatformError(
+                f"{client.api_url} does not answer: {error}", "Run `airnub status`"
+            ) from error
+        on_progress(f"Waiting for {client.api_url}")
+        time.sleep(_POLL_S)
+
+
+def _plan(
+    desired: DesiredState,
+    client: SyncPrefectClient,
+    kinds: Collection[str] | None,
+    prune: Collection[str],
+) -> Plan:
+    chosen = [each for each in _kinds(desired) if kinds is None or each.name in kinds]
+    return make_plan(chosen, client, prune=prune)
+
+
+def _kinds(desired: DesiredState) -> list[Kind[Any]]:
+    blocks: tuple[BlockSpec, ...] = (*desired.stores, *desired.secrets)
+    return [
+        BlockTypes(),
+        Blocks({block_key(each): each for each in blocks}),
+        Variables({each.name: each for each in desired.variables}),
+        WorkPools({each.name: each for each in desired.pools}),
+        WorkQueues(desired.queues),
+        Limits({each.name: each for each in desired.limits}),
+        Deployments({each.key: each for each in desired.deployments}),
+        Automations({each.name: each for each in desired.automations}),
+    ]

@@ -1,0 +1,210 @@
+"""Deployments; those with our tag are ours."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from prefect import Flow
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.objects import (
+    ConcurrencyLimitStrategy,
+    ConcurrencyOptions,
+    DeploymentSchedule,
+)
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.exceptions import MissingFlowError, ScriptError
+from prefect.flows import load_flow_from_entrypoint
+from prefect.utilities.callables import parameter_schema
+from pydantic import JsonValue
+
+from airnub_prefect_starter.common.errors import ConfigError
+from airnub_prefect_starter.common.names import MANAGED_TAG
+from airnub_prefect_starter.control.desired import ConcurrencySpec, DeploymentSpec, ScheduleSpec
+from airnub_prefect_starter.control.reconcile import Current, Fields, Kind, pages
+
+
+class Deployments(Kind[DeploymentSpec]):
+    """Deployments by flow name and name."""
+
+    name = "deployment"
+
+    def __init__(self, wanted: Mapping[str, DeploymentSpec]) -> None:
+        super().__init__(wanted)
+        self._schemas: dict[str, dict[str, Any]] = {}
+
+    def describe(self, spec: DeploymentSpec) -> Fields:
+        """See ``Kind.describe``.
+
+        Raises:
+            ConfigError: The flow's file cannot be loaded, or holds another flow. No retry.
+        """
+        return {
+            **_plain(spec),
+            "schedules": [_schedule(each) for each in spec.schedules],
+            "concurrency": _concurrency(spec.concurrency),
+            "parameter_openapi_schema": self._parameter_schema(spec),
+        }
+
+    def read(self, client: SyncPrefectClient) -> Mapping[str, Current]:
+        """See ``Kind.read``."""
+        return {
+            key: Current(str(each.id), _registered(each), managed=MANAGED_TAG in each.tags)
+            for key, each in read_deployments(client).items()
+        }
+
+    def write(
+        self,
+        client: SyncPrefectClient,
+        spec: DeploymentSpec,
+        current: Current | None,  # noqa: ARG002 - the API replaces one of the same name, id kept
+    ) -> None:
+        """See ``Kind.write``."""
+        client.create_deployment(
+            flow_id=client.create_flow_from_name(spec.flow_name),
+            name=spec.name,
+            schedules=[_schedule_create(each) for each in spec.schedules],
+            concurrency_limit=spec.concurrency.limit if spec.concurrency else None,
+            concurrency_options=_concurrency_options(spec.concurrency),
+            parameter_openapi_schema=self._parameter_schema(spec),
+            **_plain(spec),
+        )
+
+    def delete(self, client: SyncPrefectClient, current: Current) -> None:
+        """See ``Kind.delete``."""
+        client.delete_deployment(UUID(current.id))
+
+    def _parameter_schema(self, spec: DeploymentSpec) -> dict[str, Any]:
+        # Loading a flow runs its file with all its imports: once is enough.
+        if spec.key not in self._schemas:
+            schema = parameter_schema(load_flow(spec)).model_dump_for_openapi()
+            self._schemas[spec.key] = json.loads(json.dumps(schema, default=str))
+        return self._schemas[spec.key]
+
+
+def read_deployments(client: SyncPrefectClient) -> dict[str, DeploymentResponse]:
+    """Read all deployments by ``flow name/deployment name``."""
+    flows = {
+        each.id: each.name
+        for each in pages(lambda limit, offset: client.read_flows(limit=limit, offset=offset))
+    }
+    found = pages(lambda limit, offset: client.read_deployments(limit=limit, offset=offset))
+    return {f"{flows.get(each.flow_id, each.flow_id)}/{each.name}": each for each in found}
+
+
+def _plain(spec: DeploymentSpec) -> dict[str, Any]:
+    return {
+        "description": spec.description,
+        "tags": sorted({MANAGED_TAG, *spec.tags}),
+        "work_pool_name": spec.pool,
+        "work_queue_name": spec.queue or "default",
+        "parameters": dict(spec.parameters),
+        "job_variables": dict(spec.job_variables),
+        "path": str(spec.path),
+        "entrypoint": spec.entrypoint,
+        # Without this step the worker would copy the whole folder for each run.
+        "pull_steps": [
+            {"prefect.deployments.steps.set_working_directory": {"directory": str(spec.path)}}
+        ],
+        "paused": False,
+        "enforce_parameter_schema": True,
+    }
+
+
+def _registered(deployment: DeploymentResponse) -> Fields:
+    names = set(_plain(_NOTHING)) - {"tags"}
+    limit, options = deployment.global_concurrency_limit, deployment.concurrency_options
+    return {
+        **deployment.model_dump(mode="json", include=names),
+        "tags": sorted(deployment.tags),
+        "schedules": [_registered_schedule(each) for each in deployment.schedules],
+        "concurrency": _registered_concurrency(limit.limit if limit else None, options),
+        "parameter_openapi_schema": deployment.parameter_openapi_schema,
+    }
+
+
+_NOTHING = DeploymentSpec("", "", "", Path(), "")
+
+
+def _schedule(spec: ScheduleSpec) -> JsonValue:
+    return {"cron": spec.cron, "timezone": spec.timezone, "active": spec.active}
+
+
+def _schedule_create(spec: ScheduleSpec) -> DeploymentScheduleCreate:
+    schedule = CronSchedule(cron=spec.cron, timezone=spec.timezone)
+    return DeploymentScheduleCreate(schedule=schedule, active=spec.active)
+
+
+def _registered_schedule(schedule: DeploymentSchedule) -> JsonValue:
+    fields: dict[str, JsonValue] = schedule.schedule.model_dump(mode="json")
+    if isinstance(schedule.schedule, CronSchedule):
+        fields = {"cron": fields["cron"], "timezone": fields["timezone"]}
+    return {**fields, "active": schedule.active}
+
+
+def _concurrency(spec: ConcurrencySpec | None) -> JsonValue:
+    if spec is None:
+        return None
+    return {
+        "limit": spec.limit,
+        "collision_strategy": spec.collision_strategy,
+        "grace_period_s": spec.grace_period_s,
+    }
+
+
+def _concurrency_options(spec: ConcurrencySpec | None) -> ConcurrencyOptions | None:
+    if spec is None:
+        return None
+    return ConcurrencyOptions(
+        collision_strategy=ConcurrencyLimitStrategy(spec.collision_strategy),
+        grace_period_seconds=spec.grace_period_s,
+    )
+
+
+def _registered_concurrency(limit: int | None, options: ConcurrencyOptions | None) -> JsonValue:
+    if limit is None:
+        return None
+    return {
+        "limit": limit,
+        "collision_strategy": options.collision_strategy.value if options else None,
+        "grace_period_s": options.grace_period_seconds if options else None,
+    }
+
+
+def load_flow(spec: DeploymentSpec) -> Flow[..., Any]:
+    """Load a deployment's flow by running its file, as the worker does; never a placeholder.
+
+    Raises:
+        ConfigError: The file fails, has no such flow, or the flow has another name. No retry.
+    """
+    if str(spec.path) not in sys.path:
+        sys.path.insert(0, str(spec.path))
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            flow: Flow[..., Any] = load_flow_from_entrypoint(
+                str(spec.path / spec.entrypoint), use_placeholder_flow=False
+            )
+    except (ScriptError, MissingFlowError, SystemExit) as exc:
+        cause = exc.user_exc if isinstance(exc, ScriptError) else exc
+        raise ConfigError(
+            f"{spec.entrypoint}: {type(cause).__name__}: {cause}", "Run the file to see the cause"
+        ) from exc
+    if flow.name != spec.flow_name:
+        raise ConfigError(
+            f"{spec.entrypoint}: the flow is called {flow.name!r}, not {spec.flow_name!r}",
+            "Take the name from common/names.py",
+        )
+    return flow
+
+
+def known_ids(client: SyncPrefectClient, keys: Iterable[str]) -> dict[str, UUID]:
+    """Find the ids of deployments by their full names; unknown ones are left out."""
+    registered = read_deployments(client)
+    return {key: registered[key].id for key in keys if key in registered}

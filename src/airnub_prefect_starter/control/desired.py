@@ -1,0 +1,147 @@
+"""What should be registered with Prefect, as plain values. Prefect-free: anyone may build it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pydantic import JsonValue, SecretStr
+
+from airnub_prefect_starter.common.names import MANAGED_TAG
+
+
+@dataclass(frozen=True)
+class VariableSpec:
+    """A Prefect Variable."""
+
+    name: str
+    value: JsonValue
+    tags: tuple[str, ...] = (MANAGED_TAG,)
+
+
+@dataclass(frozen=True)
+class ContentStoreSpec:
+    """A department's ``ContentStore`` block; ``url`` is that of the department's own store."""
+
+    name: str
+    department: str
+    url: str
+    durability: Literal["full", "batch", "none"] = "full"
+
+
+@dataclass(frozen=True)
+class SecretSpec:
+    """A Secret block, filled from the environment; its value is never shown."""
+
+    name: str
+    value: SecretStr
+
+
+@dataclass(frozen=True)
+class WorkPoolSpec:
+    """A work pool. Without a template it gets, once, the default one of its type."""
+
+    name: str
+    type: str = "process"
+    description: str = ""
+    concurrency_limit: int | None = None
+    base_job_template: Mapping[str, JsonValue] | None = None
+
+
+@dataclass(frozen=True)
+class WorkQueueSpec:
+    """A queue of a work pool. Equal priorities are ordered by name: Prefect keeps them distinct."""
+
+    pool: str
+    name: str
+    description: str = ""
+    concurrency_limit: int | None = None
+    priority: int = 1
+
+    @property
+    def key(self) -> str:
+        """Its pool and name."""
+        return f"{self.pool}/{self.name}"
+
+
+@dataclass(frozen=True)
+class LimitSpec:
+    """A global concurrency limit."""
+
+    name: str
+    slots: int
+
+
+@dataclass(frozen=True)
+class ScheduleSpec:
+    """When a deployment runs by itself: five cron fields in an IANA time zone."""
+
+    cron: str
+    timezone: str = "UTC"
+    active: bool = True
+
+
+@dataclass(frozen=True)
+class ConcurrencySpec:
+    """How many runs of a deployment may run at once, and what becomes of the next."""
+
+    limit: int
+    collision_strategy: Literal["ENQUEUE", "CANCEL_NEW"] = "ENQUEUE"
+    grace_period_s: int = 600
+
+
+@dataclass(frozen=True)
+class DeploymentSpec:
+    """A deployment.
+
+    Attributes:
+        name: Its name below the flow's.
+        flow_name: The flow's name in Prefect; the loaded flow must have it.
+        entrypoint: ``flows/dept_x/….py:function``, relative to ``path``.
+        path: Folder in which it runs: the project's root, here and where its runs take place.
+        job_variables: ``{"env": {…}}`` and what else the pool's template knows.
+    """
+
+    name: str
+    flow_name: str
+    entrypoint: str
+    path: Path
+    pool: str
+    queue: str | None = None
+    description: str = ""
+    tags: tuple[str, ...] = (MANAGED_TAG,)
+    parameters: Mapping[str, JsonValue] = field(default_factory=dict)
+    schedules: tuple[ScheduleSpec, ...] = ()
+    concurrency: ConcurrencySpec | None = None
+    job_variables: Mapping[str, JsonValue] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Its full name: ``flow name/deployment name``."""
+        return f"{self.flow_name}/{self.name}"
+
+
+@dataclass(frozen=True)
+class AutomationSpec:
+    """Runs one deployment after each completed run of another; both by their full names."""
+
+    name: str
+    after: str
+    run: str
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class DesiredState:
+    """Everything that should be registered."""
+
+    variables: tuple[VariableSpec, ...] = ()
+    stores: tuple[ContentStoreSpec, ...] = ()
+    secrets: tuple[SecretSpec, ...] = ()
+    pools: tuple[WorkPoolSpec, ...] = ()
+    queues: tuple[WorkQueueSpec, ...] = ()
+    limits: tuple[LimitSpec, ...] = ()
+    deployments: tuple[DeploymentSpec, ...] = ()
+    automations: tuple[AutomationSpec, ...] = ()

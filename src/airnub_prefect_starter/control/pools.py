@@ -1,0 +1,170 @@
+"""Work pools and their queues."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.objects import WorkPool, WorkQueue
+from prefect.exceptions import ObjectNotFound
+from prefect.workers.base import BaseWorker
+from pydantic import JsonValue
+
+from airnub_prefect_starter.common.errors import ConfigError, PlatformError
+from airnub_prefect_starter.control.desired import WorkPoolSpec, WorkQueueSpec
+from airnub_prefect_starter.control.reconcile import Current, Fields, Kind, pages
+
+# Queues have no tags: this opens the description of those that are ours.
+MANAGED_MARK = "[airnub]"
+
+
+class WorkPools(Kind[WorkPoolSpec]):
+    """Work pools by name; none is ever deleted."""
+
+    name = "work pool"
+
+    def describe(self, spec: WorkPoolSpec) -> Fields:
+        """See ``Kind.describe``."""
+        return {"type": spec.type, **_settable(spec)}
+
+    def read(self, client: SyncPrefectClient) -> Mapping[str, Current]:
+        """See ``Kind.read``."""
+        found: Iterable[WorkPool] = pages(
+            lambda limit, offset: client.read_work_pools(limit=limit, offset=offset)
+        )
+        return {each.name: _current_pool(each) for each in found}
+
+    def write(self, client: SyncPrefectClient, spec: WorkPoolSpec, current: Current | None) -> None:
+        """See ``Kind.write``.
+
+        Raises:
+            PlatformError: The pool is there with another type, which cannot be changed. No retry.
+        """
+        if current is None:
+            template = spec.base_job_template or _default_template(spec.type)
+            fields = {**_settable(spec), "base_job_template": template}
+            client.create_work_pool(
+                WorkPoolCreate.model_validate({"name": spec.name, "type": spec.type, **fields})
+            )
+            return
+        if current.fields["type"] != spec.type:
+            raise PlatformError(
+                f"Work pool {spec.name} is of type {current.fields['type']}, not {spec.type}",
+                f"Delete it (`prefect work-pool delete {spec.name}`) or name another pool",
+            )
+        client.update_work_pool(spec.name, WorkPoolUpdate.model_validate(_settable(spec)))
+
+
+class WorkQueues(Kind[WorkQueueSpec]):
+    """Queues by pool and name, in the order of their priorities.
+
+    Prefect keeps the priorities of a pool's queues distinct by moving the others down. So the
+    wanted ones are numbered 1, 2, … by priority and name, and written in that order.
+    """
+
+    name = "work queue"
+
+    def __init__(self, wanted: Iterable[WorkQueueSpec]) -> None:
+        ordered = sorted(wanted, key=lambda each: (each.pool, each.priority, each.name))
+        super().__init__({each.key: each for each in ordered})
+        self._ranks: dict[str, int] = {}
+        for pool in {each.pool for each in ordered}:
+            names = [each.key for each in ordered if each.pool == pool]
+            self._ranks.update({name: rank for rank, name in enumerate(names, start=1)})
+
+    def describe(self, spec: WorkQueueSpec) -> Fields:
+        """See ``Kind.describe``."""
+        return {
+            "description": f"{MANAGED_MARK} {spec.description}".strip(),
+            "is_paused": False,
+            "concurrency_limit": spec.concurrency_limit,
+            "priority": self._ranks[spec.key],
+        }
+
+    def read(self, client: SyncPrefectClient) -> Mapping[str, Current]:
+        """See ``Kind.read``."""
+        found = {}
+        for pool in {spec.pool for spec in self.wanted.values()}:
+            for queue in _queues(client, pool):
+                found[f"{pool}/{queue.name}"] = _current_queue(pool, queue)
+        return found
+
+    def write(
+        self, client: SyncPrefectClient, spec: WorkQueueSpec, current: Current | None
+    ) -> None:
+        """See ``Kind.write``."""
+        fields = dict(self.describe(spec))
+        if current is None:
+            body = {"name": spec.name, **fields}
+            path = {"work_pool_name": spec.pool}
+            client.request(
+                "POST", "/work_pools/{work_pool_name}/queues", path_params=path, json=body
+            )
+            return
+        # Not client.update_work_queue: its endpoint does not keep the priorities distinct.
+        client.request(
+            "PATCH",
+            "/work_pools/{work_pool_name}/queues/{name}",
+            path_params={"work_pool_name": spec.pool, "name": spec.name},
+            json=fields,
+        )
+
+    def delete(self, client: SyncPrefectClient, current: Current) -> None:
+        """See ``Kind.delete``."""
+        pool, _, name = current.id.partition("/")
+        client.request(
+            "DELETE",
+            "/work_pools/{work_pool_name}/queues/{name}",
+            path_params={"work_pool_name": pool, "name": name},
+        )
+
+
+def _settable(spec: WorkPoolSpec) -> dict[str, JsonValue]:
+    fields: dict[str, JsonValue] = {
+        "description": spec.description,
+        "is_paused": False,
+        "concurrency_limit": spec.concurrency_limit,
+    }
+    if spec.base_job_template is not None:
+        fields["base_job_template"] = dict(spec.base_job_template)
+    return fields
+
+
+def _current_pool(pool: WorkPool) -> Current:
+    fields: Fields = {
+        "type": pool.type,
+        "description": pool.description or "",
+        "is_paused": pool.is_paused,
+        "concurrency_limit": pool.concurrency_limit,
+        "base_job_template": pool.base_job_template,
+    }
+    return Current(str(pool.id), fields)
+
+
+def _default_template(pool_type: str) -> dict[str, JsonValue]:
+    worker = BaseWorker.get_worker_class_from_type(pool_type)
+    if worker is None:
+        raise ConfigError(f"There is no worker of type {pool_type!r}", "Use process or kubernetes")
+    return worker.get_default_base_job_template()
+
+
+def _queues(client: SyncPrefectClient, pool: str) -> Iterable[WorkQueue]:
+    try:
+        yield from pages(
+            lambda limit, offset: client.read_work_queues(pool, limit=limit, offset=offset)
+        )
+    except ObjectNotFound:  # the pool is yet to be created
+        return
+
+
+def _current_queue(pool: str, queue: WorkQueue) -> Current:
+    description = queue.description or ""
+    fields: Fields = {
+        "description": description,
+        "is_paused": queue.is_paused,
+        "concurrency_limit": queue.concurrency_limit,
+        "priority": queue.priority,
+    }
+    managed = description.startswith(MANAGED_MARK)
+    return Current(f"{pool}/{queue.name}", fields, managed=managed)

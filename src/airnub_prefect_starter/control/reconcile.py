@@ -1,0 +1,301 @@
+"""The one reconciler: read what is registered, compare it with what should be, apply the rest.
+
+A `Kind` knows one sort of object. The mechanism knows none: a second run finds nothing to do, an
+object that fails does not stop the others, and what does not carry our tag is never deleted.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar, Generic, Literal, TypeVar
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.exceptions import PrefectException
+from pydantic import JsonValue, ValidationError
+
+from airnub_prefect_starter.common.errors import (
+    DifferencesError,
+    PlatformError,
+    StarterError,
+)
+
+Spec = TypeVar("Spec")
+Item = TypeVar("Item")
+Fields = Mapping[str, JsonValue]
+Action = Literal["create", "update", "delete"]
+
+MASK = "********"
+_PAGE = 200  # the most that the API returns at once (PREFECT_SERVER_API_DEFAULT_LIMIT)
+
+
+@dataclass(frozen=True)
+class Current:
+    """An object as it is registered: its id, its fields, and whether it is ours to delete."""
+
+    id: str
+    fields: Fields
+    managed: bool = False
+
+
+class Kind(ABC, Generic[Spec]):
+    """One sort of object: how to describe, read, write and delete it.
+
+    Args:
+        wanted: Name → what is wanted, in the order in which it must be written.
+    """
+
+    name: ClassVar[str]
+    secret_fields: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, wanted: Mapping[str, Spec]) -> None:
+        self.wanted = wanted
+
+    @abstractmethod
+    def describe(self, spec: Spec) -> Fields:
+        """Give the fields that the object should have.
+
+        Raises:
+            StarterError: What is wanted is wrong in itself.
+        """
+
+    @abstractmethod
+    def read(self, client: SyncPrefectClient) -> Mapping[str, Current]:
+        """Read what is registered, by name."""
+
+    @abstractmethod
+    def write(self, client: SyncPrefectClient, spec: Spec, current: Current | None) -> None:
+        """Create the object, or update the one that is there."""
+
+    def delete(self, client: SyncPrefectClient, current: Current) -> None:
+        """Delete an object that is ours and no longer wanted."""
+        raise NotImplementedError(f"{self.name} objects are never deleted")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A field that is not as it should be; secrets are masked."""
+
+    field: str
+    before: JsonValue
+    after: JsonValue
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something to do."""
+
+    kind: str
+    name: str
+    action: Action
+    differences: tuple[Difference, ...] = ()
+
+    def __str__(self) -> str:
+        fields = ", ".join(each.field for each in self.differences)
+        suffix = f" ({fields})" if self.action == "update" else ""
+        return f"{self.action} {self.kind} {self.name}{suffix}"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A change and how to carry it out."""
+
+    change: Change
+    run: Callable[[SyncPrefectClient], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do, in order, and what cannot even be planned."""
+
+    steps: tuple[Step, ...]
+    failures: tuple[StarterError, ...]
+    unchanged: int
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The changes alone."""
+        return tuple(step.change for step in self.steps)
+
+    def require_none(self) -> None:
+        """Accept an empty plan.
+
+        Raises:
+            DifferencesError: There are changes; the message names them.
+            ExceptionGroup: Something is wrong in itself.
+        """
+        _raise_all(self.failures)
+        if self.steps:
+            listed = "; ".join(str(change) for change in self.changes)
+            raise DifferencesError(
+                f"{len(self.steps)} differences: {listed}", "Run `airnub bootstrap`"
+            )
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was done."""
+
+    changes: tuple[Change, ...]
+    unchanged: int
+
+    def count(self, action: Action) -> int:
+        """Count the changes of one sort."""
+        return Counter(change.action for change in self.changes)[action]
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.changes)} changes ({self.count('create')} created, "
+            f"{self.count('update')} updated, {self.count('delete')} deleted), "
+            f"{self.unchanged} unchanged"
+        )
+
+
+def make_plan(
+    kinds: Sequence[Kind[Spec]], client: SyncPrefectClient, *, prune: Collection[str] = ()
+) -> Plan:
+    """Compare what is wanted with what is registered.
+
+    Args:
+        kinds: What is wanted, in the order in which it must exist.
+        client: The server.
+        prune: Names of the kinds whose managed but unwanted objects are deleted.
+
+    Raises:
+        PlatformError: The server cannot be read.
+    """
+    comparisons = [_Comparison(kind, _read(kind, client)) for kind in kinds]
+    for each in comparisons:
+        each.compare()
+    writes = [step for each in comparisons for step in each.steps]
+    deletions = [
+        step
+        for each in reversed(comparisons)
+        if each.kind.name in prune
+        for step in each.unwanted()
+    ]
+    return Plan(
+        steps=(*writes, *deletions),
+        failures=tuple(failure for each in comparisons for failure in each.failures),
+        unchanged=sum(each.unchanged for each in comparisons),
+    )
+
+
+def apply_plan(
+    plan: Plan, client: SyncPrefectClient, on_progress: Callable[[str], None]
+) -> Summary:
+    """Carry out a plan; whatever fails does not stop the rest.
+
+    Raises:
+        ExceptionGroup: Some objects failed; each is named with its reason.
+    """
+    done: list[Change] = []
+    failures = list(plan.failures)
+    for step in plan.steps:
+        on_progress(str(step.change))
+        try:
+            with api_errors(f"Cannot {step.change}"):
+                step.run(client)
+        except StarterError as error:
+            failures.append(error)
+        else:
+            done.append(step.change)
+    _raise_all(failures)
+    return Summary(tuple(done), plan.unchanged)
+
+
+class _Comparison(Generic[Spec]):
+    """One kind: what is wanted against what is there."""
+
+    def __init__(self, kind: Kind[Spec], registered: Mapping[str, Current]) -> None:
+        self.kind = kind
+        self.steps: list[Step] = []
+        self.failures: list[StarterError] = []
+        self.unchanged = 0
+        self._registered = registered
+
+    def compare(self) -> None:
+        for name, spec in self.kind.wanted.items():
+            try:
+                fields = self.kind.describe(spec)
+            except StarterError as error:
+                self.failures.append(error)
+            else:
+                self._add(name, spec, fields)
+
+    def unwanted(self) -> Iterator[Step]:
+        for name, current in self._registered.items():
+            if current.managed and name not in self.kind.wanted:
+                change = Change(self.kind.name, name, "delete")
+                yield Step(change, partial(self.kind.delete, current=current))
+
+    def _add(self, name: str, spec: Spec, fields: Fields) -> None:
+        current = self._registered.get(name)
+        differences = self._differences(current.fields if current else {}, fields)
+        if current is not None and not differences:
+            self.unchanged += 1
+            return
+        action: Action = "update" if current else "create"
+        change = Change(self.kind.name, name, action, differences)
+        self.steps.append(Step(change, partial(self.kind.write, spec=spec, current=current)))
+
+    def _differences(self, before: Fields, after: Fields) -> tuple[Difference, ...]:
+        return tuple(
+            Difference(field, self._shown(field, before.get(field)), self._shown(field, value))
+            for field, value in after.items()
+            if field not in before or before[field] != value
+        )
+
+    def _shown(self, field: str, value: JsonValue) -> JsonValue:
+        return MASK if field in self.kind.secret_fields and value is not None else value
+
+
+def _read(kind: Kind[Spec], client: SyncPrefectClient) -> Mapping[str, Current]:
+    with api_errors(f"Cannot read {kind.name} objects"):
+        return kind.read(client)
+
+
+def pages(read: Callable[[int, int], Sequence[Item]]) -> Iterator[Item]:
+    """Read a listing to its end.
+
+    Args:
+        read: Takes limit and offset.
+    """
+    offset = 0
+    while True:
+        page = read(_PAGE, offset)
+        yield from page
+        if len(page) < _PAGE:
+            return
+        offset += len(page)
+
+
+@contextmanager
+def api_errors(what: str) -> Iterator[None]:
+    """Translate what Prefect's client raises.
+
+    Raises:
+        PlatformError: The API refused or could not be reached.
+    """
+    try:
+        yield
+    except (PrefectException, httpx.HTTPError, ValidationError) as exc:
+        raise PlatformError(f"{what}: {_reason(exc)}", "See the server's log") from exc
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, httpx.HTTPStatusError):
+        return f"{error.response.status_code} {error.response.text[:500]}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _raise_all(failures: Iterable[StarterError]) -> None:
+    found = list(failures)
+    if found:
+        named = "; ".join(error.message for error in found)
+        raise ExceptionGroup(f"{len(found)} objects failed: {named}", found)
