@@ -59,9 +59,6 @@ def apply(
     only: Annotated[
         Literal["variables", "blocks"] | None, typer.Option(help="Only one kind.")
     ] = None,
-    with_docker: Annotated[
-        bool, typer.Option("--with-docker", help="Also create the Docker work pool.")
-    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Bring Variables and Blocks on the server to what Git says.
@@ -70,12 +67,12 @@ def apply(
     """
     settings, catalog = settings_and_catalog()
     settings = connect(settings)
-    summary = register(catalog, settings, kinds=_KINDS[only], with_docker=with_docker)
+    summary = register(catalog, settings, kinds=_KINDS[only])
     show_summary(summary, as_json=as_json)
 
 
 _KINDS: Mapping[str | None, tuple[str, ...]] = {
     "variables": ("variable",),
-    "blocks": ("block", "pool"),
-    None: ("variable", "block", "pool"),
+    "blocks": ("block type", "block"),
+    None: ("variable", "block type", "block"),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +17,7 @@ from airnub_prefect_starter.control.platform import PlatformStatus
 from airnub_prefect_starter.core.departments import Catalog
 
 if TYPE_CHECKING:
-    from airnub_prefect_starter.control.bootstrap import Summary
+    from airnub_prefect_starter.control.reconcile import Summary
 
 PortOption = Annotated[
     int | None, typer.Option(help="Port of the server; any free one by default.", min=1, max=65535)
@@ -41,14 +43,22 @@ def start(settings: Settings, catalog: Catalog, port: int | None = None) -> Plat
     return status
 
 
-def register(catalog: Catalog, settings: Settings, *, check: bool = False) -> Summary:
-    """Bring the server to what Git says; connected settings are needed."""
+def register(
+    catalog: Catalog, settings: Settings, *, kinds: Collection[str] | None = None
+) -> Summary:
+    """Bring the server to what Git says; needs connected settings.
+
+    Args:
+        catalog: The departments.
+        settings: What `connect` returned.
+        kinds: Names of the kinds of objects to look at; None for all.
+    """
     # Deferred: importing Prefect takes a second, and `connect` must have come first.
-    from airnub_prefect_starter.control.bootstrap import bootstrap as run_bootstrap
+    from airnub_prefect_starter.control import bootstrap as control
     from airnub_prefect_starter.control.from_departments import desired_state
 
     desired = desired_state(catalog, settings)
-    return run_bootstrap(desired, settings=settings, on_progress=progress, check=check)
+    return control.bootstrap(desired, settings=settings, on_progress=progress, kinds=kinds)
 
 
 def down(as_json: JsonOption = False) -> None:
@@ -91,7 +101,7 @@ def _show_status(status: PlatformStatus, *, as_json: bool) -> None:
 
 def bootstrap(
     check: Annotated[
-        bool, typer.Option("--check", help="Change nothing; exit 4 if need be.")
+        bool, typer.Option("--check", help="Change nothing; exit 4 if there is something to do.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -102,13 +112,26 @@ def bootstrap(
     Example: airnub bootstrap --check
     """
     settings, catalog = settings_and_catalog()
-    show_summary(register(catalog, connect(settings), check=check), as_json=as_json)
+    settings = connect(settings)
+    if check:
+        _require_nothing_to_do(catalog, settings)
+        say("nothing to do")
+        return
+    show_summary(register(catalog, settings), as_json=as_json)
+
+
+def _require_nothing_to_do(catalog: Catalog, settings: Settings) -> None:
+    # Deferred as in `register`.
+    from airnub_prefect_starter.control.bootstrap import plan_bootstrap
+    from airnub_prefect_starter.control.from_departments import desired_state
+
+    desired = desired_state(catalog, settings)
+    plan_bootstrap(desired, settings=settings, on_progress=progress).require_none()
 
 
 def show_summary(summary: Summary, *, as_json: bool) -> None:
-    """Print what a reconciliation did, by kind of object."""
+    """Print what a reconciliation did."""
     if as_json:
-        show_json(summary.as_dict())
-        return
-    for line in summary.lines():
-        say(line)
+        show_json(asdict(summary))
+    else:
+        say(str(summary))
