@@ -118,9 +118,11 @@ def _current(automation: Automation, names: Mapping[UUID, str]) -> Current:
 
 def _after(automation: Automation) -> UUID | None:
     trigger = automation.trigger
-    if not isinstance(trigger, EventTrigger) or isinstance(trigger.match_related, list):
+    if not isinstance(trigger, EventTrigger):
         return None
-    related = dict(trigger.match_related).get("prefect.resource.id")
+    if not isinstance(trigger.match_related, ResourceSpecification):
+        return None
+    related = trigger.match_related.root.get("prefect.resource.id")
     if not isinstance(related, str) or not related.startswith(_DEPLOYMENT):
         return None
     return UUID(related.removeprefix(_DEPLOYMENT))
