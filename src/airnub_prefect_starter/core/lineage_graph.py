@@ -118,6 +118,8 @@ def resolve(graph: Graph, text: str) -> tuple[Kind, str]:
         raise ObjectNotFoundError(
             f"No manifest or run of this store mentions {text!r}", "See `airnub store ls`"
         )
+    exact = [each for each in found if each[1].lower().removeprefix("sha256:") == beginning]
+    found = exact or found
     if len(found) > 1:
         listed = ", ".join(name for _, name in found[:MAX_CANDIDATES])
         raise UnknownNameError(

@@ -7,6 +7,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 
 import pandas as pd
 
@@ -88,4 +89,7 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:,.2f}"
-    return f"{value:,}" if isinstance(value, int) else escape_markdown(str(value))
+    # numpy's integers are Integral but no int; a bool is both.
+    if not isinstance(value, bool) and isinstance(value, Integral):
+        return f"{int(value):,}"
+    return escape_markdown(str(value))
