@@ -29,8 +29,8 @@ def conditions(store: Store, namespace: str, source: HttpSource, url: str) -> di
     They count only if the store still has the bytes, they came from this very address, and they
     are those that the configuration expects.
     """
-    ref = store.ref(namespace, source.source_id)
     found = store.validators(namespace, source.source_id)
+    ref = store.ref(namespace, source.source_id) if found else None
     if ref is None or found is None or ref.url != redact_url(url):
         return {}
     if source.expected_digest is not None and (

@@ -111,7 +111,10 @@ class OffsetPaging(_Pages):
 
 
 class CursorPaging(_Pages):
-    """Each page names the next one; a page that names none is the last."""
+    """Each page names the next one; null or nothing ends.
+
+    Where the API leaves the name out even on a first page that is the only one, set the total.
+    """
 
     kind: Literal["cursor"]
     cursor_param: str = "cursor"

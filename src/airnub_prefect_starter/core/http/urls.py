@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+from collections.abc import Mapping
+from urllib.parse import SplitResult, unquote_plus, urlencode, urlsplit, urlunsplit
 
 from airnub_prefect_starter.common.errors import BlockedUrlError
 
@@ -95,4 +96,16 @@ def redact_query(query: str) -> str:
 
 
 def _is_secret(parameter: str) -> bool:
-    return unquote(parameter.partition("=")[0]).lower() in _SECRET_PARAMETERS
+    return unquote_plus(parameter.partition("=")[0]).lower() in _SECRET_PARAMETERS
+
+
+def with_params(url: str, params: Mapping[str, str]) -> str:
+    """Return an address with query parameters set, in place of those of the same names."""
+    parts = urlsplit(url)
+    kept = [
+        each
+        for each in parts.query.split("&")
+        if each and unquote_plus(each.partition("=")[0]) not in params
+    ]
+    query = "&".join([*kept, urlencode(params)] if params else kept)
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, query, ""))

@@ -1,0 +1,115 @@
+"""Web pages: read as robots.txt allows and politely, kept as they are, and taken apart."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from pydantic import SecretStr
+
+from airnub_prefect_starter.common.errors import PayloadError
+from airnub_prefect_starter.core.fetching import (
+    HTML_TYPES,
+    NO_RUN,
+    check_nonempty,
+    conditions,
+    result,
+    shared_client,
+)
+from airnub_prefect_starter.core.html import (
+    Table,
+    decode_html,
+    detect_charset,
+    extract_links,
+    extract_tables,
+    extract_text,
+)
+from airnub_prefect_starter.core.http import headers as fields
+from airnub_prefect_starter.core.http.client import HttpClient
+from airnub_prefect_starter.core.http.document import Document, read_document
+from airnub_prefect_starter.core.http.robots import Robots, RobotsCache
+from airnub_prefect_starter.core.manifest_models import RunInfo, SourceResult
+from airnub_prefect_starter.core.sources import PageSource
+from airnub_prefect_starter.core.store import FetchCommit, Store
+
+__all__ = [
+    "Table",
+    "core_scrape_page_and_store",
+    "decode_html",
+    "extract_links",
+    "extract_tables",
+    "extract_text",
+]
+
+
+def core_scrape_page_and_store(
+    store: Store,
+    source: PageSource,
+    *,
+    namespace: str,
+    run: RunInfo = NO_RUN,
+    auth: SecretStr | None = None,
+    client: HttpClient | None = None,
+) -> SourceResult:
+    """Read a web page if robots.txt allows it and it changed, and store its HTML.
+
+    The bytes keep the page's own charset, which the manifest's annotation ``charset`` names.
+
+    Args:
+        store: Where to.
+        source: Where from, and how politely.
+        namespace: The category's namespace in the store.
+        run: Which run this is.
+        auth: The value of the secret that the source names.
+        client: What to ask with; one for the process by default.
+
+    Raises:
+        SourceRejectedError: robots.txt forbids it, or the page is not there. No retry.
+        SourceError: The page cannot be had, or is not what was promised; see `common.errors` for
+            which kinds a retry helps.
+        StoreError: It cannot be stored.
+        ConfigError: The secret is missing or unusable. No retry.
+    """
+    client = client or shared_client()
+    rules = _robots(client).require_allowed(client, source)
+    wanted = conditions(store, namespace, source, source.url)
+    with client.open(source, auth) as session, store.spool() as spool:
+        session.interval_s = max(session.interval_s, _delay_s(source, rules))
+        page = read_document(session, source.url, source.max_page_bytes, wanted)
+        if page is None:
+            committed = store.unchanged(namespace, source.source_id)
+            return result(session, committed, namespace=namespace)
+        _check_html(source, page)
+        spool.write(page.body)
+        committed = store.commit_fetch(
+            FetchCommit(
+                namespace=namespace,
+                source_id=source.source_id,
+                source=page.about,
+                spool=spool,
+                media_type="text/html",
+                expected=source.expected_digest,
+                run=run,
+                annotations={"charset": detect_charset(page.body, page.about.content_type)},
+            )
+        )
+        return result(session, committed, namespace=namespace)
+
+
+@lru_cache(maxsize=8)
+def _robots(client: HttpClient) -> RobotsCache:
+    del client  # each has a cache of its own
+    return RobotsCache()
+
+
+def _delay_s(source: PageSource, rules: Robots) -> float:
+    asked = rules.delay_s()
+    return source.delay_s if asked is None else min(asked, source.max_crawl_delay_s)
+
+
+def _check_html(source: PageSource, page: Document) -> None:
+    check_nonempty(source, len(page.body))
+    claimed = fields.media_type(page.headers)
+    if claimed is not None and claimed not in HTML_TYPES:
+        raise PayloadError(
+            f"{page.about.final_url} is {claimed}, not a web page", "Make it a file source instead"
+        )
