@@ -6,6 +6,7 @@ import codecs
 import re
 from collections.abc import Iterator
 from email.message import Message
+from typing import Any, TypeAlias
 from urllib.parse import urldefrag, urljoin
 
 import lxml.etree
@@ -16,7 +17,7 @@ from airnub_prefect_starter.common.errors import TooLargeError
 META_BYTES = 4096
 
 _META_CHARSET = re.compile(
-    rb"<meta[^>]{0,400}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{1,40})", re.I
+    rb"<meta[^>]{0,400}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE
 )
 _BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xfe\xff", "utf-16"), (b"\xff\xfe", "utf-16"))
 # Codecs of Python that are no charsets of documents; some of them execute escapes.
@@ -33,7 +34,7 @@ _INLINE = frozenset(
 )
 
 Table = list[list[str]]
-_Element = lxml.html.HtmlElement
+_Element: TypeAlias = Any  # lxml has no types of its own
 
 
 def decode_html(raw: bytes, content_type: str | None = None) -> str:

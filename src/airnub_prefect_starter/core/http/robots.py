@@ -19,7 +19,9 @@ MAX_ROBOTS_BYTES = 512 << 10
 KEPT_S = 24 * 3600
 
 _ABSENT = frozenset(range(400, 500)) - {408, 425, 429}
-_DELAY = re.compile(r"^(\s*crawl-delay\s*:\s*)(\d{0,6}(?:\.\d{1,6})?)\s*(?:#.*)?$", re.I | re.M)
+_DELAY = re.compile(
+    r"^(\s*crawl-delay\s*:\s*)(\d{0,6}(?:\.\d{1,6})?)\s*(?:#.*)?$", re.IGNORECASE | re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
