@@ -24,16 +24,19 @@ from airnub_prefect_starter.core.markdown import (
     markdown_table,
     short_digest,
 )
+from airnub_prefect_starter.core.page_facts import PageFacts
 
 __all__ = [
     "artifact_key",
     "derived_markdown",
     "findings_markdown",
     "manifests_markdown",
+    "pages_markdown",
     "sources_markdown",
     "stage_markdown",
 ]
 
+MAX_LINKS = 20
 _NO_COUNTS = RowCounts(rows_in=0, rows_out=0, rejected=0, duplicates=0)
 
 
@@ -90,6 +93,21 @@ def findings_markdown(title: str, findings: Findings) -> str:
     for name, frame in findings.summaries.items():
         parts += [f"## {escape_markdown(_heading(name))}", frame_table(frame)]
     return "\n\n".join(parts)
+
+
+def pages_markdown(title: str, pages: Sequence[PageFacts]) -> str:
+    """Show where pages lead and what they hold."""
+    rows = [
+        (
+            escape_markdown(page.source_id),
+            str(page.words),
+            ", ".join(map(str, page.table_rows)) or "none",
+            "<br>".join(escape_markdown(link) for link in page.links[:MAX_LINKS]) or "none",
+        )
+        for page in pages
+    ]
+    table = markdown_table(("page", "words", "rows of its tables", "links"), rows)
+    return f"# {escape_markdown(title)}: pages\n\n{table}"
 
 
 def stage_markdown(title: str, completed: Mapping[str, int], failed: Mapping[str, str]) -> str:

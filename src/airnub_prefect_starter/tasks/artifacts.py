@@ -17,6 +17,7 @@ from airnub_prefect_starter.core.artifact_creators import (
     derived_markdown,
     findings_markdown,
     manifests_markdown,
+    pages_markdown,
     sources_markdown,
     stage_markdown,
 )
@@ -26,6 +27,7 @@ from airnub_prefect_starter.core.manifest_models import (
     SourceFailure,
     SourceResult,
 )
+from airnub_prefect_starter.core.page_facts import PageFacts
 from airnub_prefect_starter.tasks.fan_out import Outcomes, describe_failure
 from airnub_prefect_starter.tasks.run_context import department_store
 
@@ -56,6 +58,15 @@ def publish_manifests(category: Category, results: Sequence[SourceResult]) -> No
         artifact_key(category.deployment, "manifests"),
         manifests_markdown(category.flow_name, found, category.department.id),
         f"Manifests of {category.flow_name}",
+    )
+
+
+def publish_pages(category: Category, pages: Sequence[PageFacts]) -> None:
+    """Publish what pages hold and where they lead."""
+    publish_markdown(
+        artifact_key(category.deployment, "pages"),
+        pages_markdown(category.flow_name, pages),
+        f"Pages of {category.flow_name}",
     )
 
 

@@ -9,8 +9,9 @@ from pydantic import SecretStr
 
 from airnub_prefect_starter.blocks import ContentStore
 from airnub_prefect_starter.common.errors import ConfigError
-from airnub_prefect_starter.common.names import Department
+from airnub_prefect_starter.common.names import Department, unknown
 from airnub_prefect_starter.common.settings import load_settings
+from airnub_prefect_starter.core.departments import load_catalog
 from airnub_prefect_starter.core.manifest_models import RunInfo
 from airnub_prefect_starter.core.sources import HttpSource
 from airnub_prefect_starter.core.store import Store, department_url, open_store
@@ -60,43 +61,33 @@ def _load_block(department: Department) -> ContentStore:
     return block
 
 
-def load_secret(block_name: str, variable: str) -> SecretStr:
-    """Return a secret: from the environment (a Kubernetes Secret there), else from its block.
-
-    Args:
-        block_name: The Secret block.
-        variable: The environment variable that wins over it.
-
-    Raises:
-        ConfigError: Neither is there. No retry.
-    """
-    settings = load_settings()
-    from_environment = settings.secret(variable)
-    if from_environment:
-        return from_environment
-    if not has_server():
-        raise ConfigError(
-            f"The secret {variable} is not set", f"Set {variable} in the environment or .env"
-        )
-    try:
-        value = Secret.load(block_name).get()
-    except ValueError as error:
-        raise ConfigError(
-            f"There is no block secret/{block_name}", f"Set {variable} and run `airnub bootstrap`"
-        ) from error
-    return value if isinstance(value, SecretStr) else SecretStr(str(value))
-
-
 def source_secret(department: Department, source: HttpSource) -> SecretStr | None:
     """Return the secret that a source's configuration names, or None where it names none.
 
-    The block is ``<department>-<secret>`` and the variable ``<DEPARTMENT>_<SECRET>``, as the
-    department's file declares them.
+    The environment variable that the department's file states for it wins (in the cluster a
+    Kubernetes Secret fills it); else the Secret block that `airnub bootstrap` made counts.
 
     Raises:
-        ConfigError: It is named but not set. No retry.
+        ConfigError: The department's file does not list it, or it is not set. No retry.
     """
     if source.auth is None:
         return None
-    variable = f"{department.id}_{source.auth.secret}".upper().replace("-", "_")
-    return load_secret(f"{department.block}-{source.auth.secret}", variable)
+    settings = load_settings()
+    entry = load_catalog(settings).department(department.id)
+    variable = entry.spec.secrets.get(source.auth.secret)
+    if variable is None:
+        raise unknown(f"secret of {department.id}", source.auth.secret, entry.spec.secrets)
+    given = settings.secret(variable)
+    if given is None and not has_server():
+        raise ConfigError(f"The secret {variable} is not set", "Set it in the environment or .env")
+    return given or _secret_of_block(entry.secret_block(source.auth.secret), variable)
+
+
+def _secret_of_block(name: str, variable: str) -> SecretStr:
+    try:
+        value = Secret.load(name).get()
+    except ValueError as error:
+        raise ConfigError(
+            f"There is no block secret/{name}", f"Set {variable} and run `airnub bootstrap`"
+        ) from error
+    return value if isinstance(value, SecretStr) else SecretStr(str(value))

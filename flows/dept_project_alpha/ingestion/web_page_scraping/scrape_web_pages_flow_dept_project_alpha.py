@@ -3,7 +3,7 @@
 from prefect import flow
 
 from airnub_prefect_starter.core.manifest_models import SourceResult
-from airnub_prefect_starter.tasks.artifacts import publish_sources
+from airnub_prefect_starter.tasks.artifacts import publish_pages, publish_sources
 from airnub_prefect_starter.tasks.configuration import load_category_config
 from airnub_prefect_starter.tasks.fan_out import fan_out, source_id
 from flows.dept_project_alpha.ingestion.web_page_scraping.config import (
@@ -24,7 +24,10 @@ def scrape_web_pages_flow_dept_project_alpha(
 ) -> list[SourceResult]:
     """Read every page that changed, politely, and publish where the pages lead."""
     config = config or load_category_config(CATEGORY, WebPageScrapingConfig)
-    outcomes = fan_out(scrape_page_task_dept_project_alpha, config.pages, name=source_id)
-    extract_links_from_html_content_task_dept_project_alpha(outcomes.found)
+    scraped = fan_out(scrape_page_task_dept_project_alpha, config.pages, name=source_id)
+    read = extract_links_from_html_content_task_dept_project_alpha
+    pages = fan_out(read, scraped.found, name=source_id)
+    outcomes = scraped.checked_by(pages)
+    publish_pages(CATEGORY, pages.found)
     publish_sources(CATEGORY, outcomes)
     return outcomes.require_all()

@@ -1,8 +1,8 @@
 """Task: one JSON API into the store."""
 
-from airnub_prefect_starter.core.api_handlers import core_fetch_api_and_store
 from prefect import task
 
+from airnub_prefect_starter.core.api_handlers import core_fetch_api_and_store
 from airnub_prefect_starter.core.manifest_models import SourceResult
 from airnub_prefect_starter.core.sources import ApiSource
 from airnub_prefect_starter.tasks.retry import RETRY

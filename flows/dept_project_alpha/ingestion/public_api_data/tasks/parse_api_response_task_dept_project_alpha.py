@@ -1,8 +1,8 @@
 """Task: is what an API said what it promised?"""
 
-from airnub_prefect_starter.core.api_handlers import parse_api_response
 from prefect import task
 
+from airnub_prefect_starter.core.api_handlers import parse_api_response
 from airnub_prefect_starter.core.manifest_models import SourceResult
 from airnub_prefect_starter.tasks.retry import RETRY
 from airnub_prefect_starter.tasks.run_context import department_store

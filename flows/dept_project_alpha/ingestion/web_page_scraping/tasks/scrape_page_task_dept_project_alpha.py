@@ -1,11 +1,11 @@
 """Task: one web page into the store."""
 
-from airnub_prefect_starter.core.web_utils import core_scrape_page_and_store
 from prefect import task
 from prefect.concurrency.sync import concurrency
 
 from airnub_prefect_starter.core.manifest_models import SourceResult
 from airnub_prefect_starter.core.sources import PageSource
+from airnub_prefect_starter.core.web_utils import core_scrape_page_and_store
 from airnub_prefect_starter.tasks.retry import RETRY
 from airnub_prefect_starter.tasks.run_context import department_store, run_info
 from flows.dept_project_alpha.ingestion.web_page_scraping.config import CATEGORY

@@ -1,8 +1,8 @@
 """Task: one file into the store."""
 
-from airnub_prefect_starter.core.file_handlers import core_download_hash_store_and_manifest
 from prefect import task
 
+from airnub_prefect_starter.core.file_handlers import core_download_hash_store_and_manifest
 from airnub_prefect_starter.core.manifest_models import SourceResult
 from airnub_prefect_starter.core.sources import FileSource
 from airnub_prefect_starter.tasks.retry import RETRY
