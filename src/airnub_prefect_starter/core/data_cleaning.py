@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from airnub_prefect_starter.common.errors import PayloadError
-from airnub_prefect_starter.core import column_types, readers, tables
+from airnub_prefect_starter.core import column_types, html, readers, tables
 from airnub_prefect_starter.core.column_types import parse_column
 from airnub_prefect_starter.core.configuration import ConfigModel
 from airnub_prefect_starter.core.derivation import (
@@ -54,9 +55,18 @@ class ProcessingStep(ConfigModel):
     )
     reader: ReaderName = "csv"
     table: TableSchema
+    source_column: str | None = Field(
+        default=None, description="Column of the table that is filled with the input's source_id"
+    )
     max_rejected_percent: int = Field(
         default=50, ge=0, le=100, description="More rejected rows than this fail the step"
     )
+
+    @model_validator(mode="after")
+    def _source_column_exists(self) -> Self:
+        if self.source_column is not None and self.source_column not in self.table.names:
+            raise ValueError(f"source_column {self.source_column!r} is not a column of the table")
+        return self
 
 
 @dataclass(frozen=True)
@@ -161,8 +171,9 @@ def core_process_and_store(
         StoreError: The store cannot read or write; retry where it is transient.
     """
     parameters = {
-        "code": code_digest(tables, readers, column_types, sys.modules[__name__]),
+        "code": code_digest(tables, readers, html, column_types, sys.modules[__name__]),
         "reader": step.reader,
+        "source_column": step.source_column,
         "table": step.table.model_dump(mode="json", exclude_none=True),
     }
     inputs = read_inputs(store, step.inputs)
@@ -185,16 +196,22 @@ def core_process_and_store(
 def _read_rows(
     store: Store, inputs: tuple[DerivedInput, ...], step: ProcessingStep
 ) -> pd.DataFrame:
-    read = READERS[step.reader]
-    frames = []
-    for each in inputs:
-        name = f"{each.namespace}/{each.source_id}"
-        try:
-            frames.append(read(store.read_blob(each.blob), step.table))
-        except PayloadError as error:
-            raise PayloadError(f"{name}: {error.message}", error.remedy) from error
+    frames = [_read_one(store, each, step) for each in inputs]
     names = [f"{each.namespace}/{each.source_id}" for each in inputs]
     return pd.concat(frames, keys=names, names=["input", "row"])
+
+
+def _read_one(store: Store, given: DerivedInput, step: ProcessingStep) -> pd.DataFrame:
+    schema = step.table.without(step.source_column)
+    try:
+        frame = READERS[step.reader](store.read_blob(given.blob), schema)
+    except PayloadError as error:
+        name = f"{given.namespace}/{given.source_id}"
+        raise PayloadError(f"{name}: {error.message}", error.remedy) from error
+    if step.source_column is None:
+        return frame
+    source = pd.Series(given.source_id, index=frame.index, dtype="str")
+    return frame.assign(**{step.source_column: source})
 
 
 def _refuse_mostly_bad(result: CleanResult, step: ProcessingStep) -> None:

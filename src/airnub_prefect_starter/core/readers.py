@@ -1,4 +1,4 @@
-"""Stored bytes as frames of text: CSV and JSON lines, read strictly.
+"""Stored bytes as frames of text: CSV, JSON lines and tables of web pages, read strictly.
 
 A frame of text has the schema's columns, every value a string or missing, and an index named
 ``row`` that counts the records from 1. Nothing is interpreted: `data_cleaning.clean` does that.
@@ -17,9 +17,10 @@ import pyarrow as pa
 import pyarrow.csv
 
 from airnub_prefect_starter.common.errors import PayloadError
+from airnub_prefect_starter.core.html import extract_tables
 from airnub_prefect_starter.core.tables import TableSchema
 
-ReaderName = Literal["csv", "json_lines"]
+ReaderName = Literal["csv", "json_lines", "html_table"]
 Reader = Callable[[bytes, TableSchema], pd.DataFrame]
 
 
@@ -69,7 +70,43 @@ def read_json_lines(raw: bytes, schema: TableSchema) -> pd.DataFrame:
     return _numbered(frame)
 
 
-READERS: Mapping[ReaderName, Reader] = {"csv": read_csv_bytes, "json_lines": read_json_lines}
+def read_html_table(raw: bytes, schema: TableSchema) -> pd.DataFrame:
+    """Read the one table of a web page whose first row names all the schema's columns.
+
+    Columns that the schema lacks are left out. The page itself says what its charset is, else it is
+    UTF-8.
+
+    Raises:
+        PayloadError: There is no such table or more than one, or a row has too few or too many
+            cells. No retry.
+        TooLargeError: The page nests too deeply. No retry.
+    """
+    tables = [table for table in extract_tables(raw) if table and _names_all(table[0], schema)]
+    if len(tables) != 1:
+        raise PayloadError(
+            f"The page has {len(tables)} tables with the columns {schema.names}, expected one",
+            "Correct the schema in the category's YAML, or look at the page: `airnub store get`",
+        )
+    header, *rows = tables[0]
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(header):
+            raise PayloadError(
+                f"Row {number} of the page's table has {len(row)} cells, expected {len(header)}",
+                "Check what the source sends: `airnub store get`",
+            )
+    frame = pd.DataFrame(rows, columns=header, dtype="str")
+    return _numbered(frame[schema.names])
+
+
+READERS: Mapping[ReaderName, Reader] = {
+    "csv": read_csv_bytes,
+    "json_lines": read_json_lines,
+    "html_table": read_html_table,
+}
+
+
+def _names_all(header: list[str], schema: TableSchema) -> bool:
+    return all(header.count(name) == 1 for name in schema.names)
 
 
 def _check_header(raw: bytes, schema: TableSchema) -> None:

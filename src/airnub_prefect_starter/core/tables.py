@@ -95,6 +95,14 @@ class TableSchema(ConfigModel):
         """Names of the columns, in order."""
         return [column.name for column in self.columns]
 
+    def without(self, name: str | None) -> TableSchema:
+        """Give what a reader is to look for: this table less a column that is added later.
+
+        The key still names the column, so what this gives is for reading only.
+        """
+        kept = tuple(column for column in self.columns if column.name != name)
+        return self.model_copy(update={"columns": kept})
+
     def arrow(self) -> Any:
         """Give the Arrow schema of a typed frame."""
         return pa.schema([(each.name, _ARROW_TYPES[each.dtype]) for each in self.columns])

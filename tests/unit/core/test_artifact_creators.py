@@ -10,6 +10,7 @@ from airnub_prefect_starter.core.artifact_creators import (
     findings_markdown,
     manifests_markdown,
     sources_markdown,
+    stage_markdown,
 )
 from airnub_prefect_starter.core.manifest_models import (
     DerivedInput,
@@ -169,3 +170,12 @@ def test_findings_show_plots_and_tables() -> None:
     assert "![Flights by month](data:image/png;base64,iVBORw==)" in text
     assert "## Flights by carrier\n\n| carrier | flights |" in text
     assert "| UA | 58,665 |" in text
+
+
+def test_a_stage_shows_failed_categories_before_the_others() -> None:
+    text = stage_markdown("Ingestion Flow", {"files": 7}, {"web_pages": "notes: <gone> | 404"})
+
+    assert text.splitlines()[4:] == [
+        r"| web_pages | **failed** | notes: &lt;gone&gt; \| 404 |",
+        "| files | completed | 7 results |",
+    ]

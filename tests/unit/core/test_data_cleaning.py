@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from airnub_prefect_starter.common.errors import (
     ConfigError,
@@ -292,6 +293,39 @@ def test_json_lines_are_processed_alike(content_store: Store, put_source: PutSou
     result = core_process_and_store(content_store, step, namespace=NAMESPACE)
 
     assert result.rows == RowCounts(rows_in=2, rows_out=2, rejected=0, duplicates=0)
+
+
+def test_rows_can_carry_the_source_that_they_came_from(
+    content_store: Store, put_source: PutSource
+) -> None:
+    page = "<table><tr><th>Month</th><th>Flights</th></tr><tr><td>Jan</td><td>{}</td></tr></table>"
+    put_source("ingestion.pages/ewr", page.format(7).encode())
+    put_source("ingestion.pages/jfk", page.format(8).encode())
+    table = TableSchema(
+        columns=(
+            Column(name="airport", dtype="string"),
+            Column(name="Month", dtype="string"),
+            Column(name="Flights", dtype="int"),
+        ),
+        key=("airport", "Month"),
+    )
+    step = ProcessingStep(
+        source_id="monthly",
+        inputs=("ingestion.pages/ewr", "ingestion.pages/jfk"),
+        reader="html_table",
+        table=table,
+        source_column="airport",
+    )
+
+    result = core_process_and_store(content_store, step, namespace=NAMESPACE)
+
+    stored = read_parquet(content_store.read_blob(result.outputs[0].blob.digest))
+    assert stored.to_numpy().tolist() == [["ewr", "Jan", 7], ["jfk", "Jan", 8]]
+
+
+def test_the_source_column_must_be_one_of_the_table() -> None:
+    with pytest.raises(ValidationError, match="'airport' is not a column"):
+        ProcessingStep.model_validate({**STEP.model_dump(), "source_column": "airport"})
 
 
 @pytest.mark.parametrize("text", ["a", "/a", "a/", "a/b/c", ""])

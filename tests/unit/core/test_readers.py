@@ -51,6 +51,16 @@ def test_json_lines(raw: bytes, rows: list[tuple[int, str, str]]) -> None:
     assert _rows("json_lines", raw) == rows
 
 
+PAGE = """<html><body><table><tr><th>other</th></tr></table>
+<table><thead><tr><th>Extra</th><th> id </th><th>name</th></tr></thead>
+<tbody><tr><td>x</td><td>1</td><td>a <b>b</b></td></tr><tr><td></td><td>2</td><td></td></tr>
+</tbody></table></body></html>"""
+
+
+def test_html_table() -> None:
+    assert _rows("html_table", PAGE.encode()) == [(1, "1", "a b"), (2, "2", "")]
+
+
 @pytest.mark.parametrize(
     ("reader", "raw", "message"),
     [
@@ -71,6 +81,10 @@ def test_json_lines(raw: bytes, rows: list[tuple[int, str, str]]) -> None:
         ("json_lines", b'{"id": "\xff"}', "line 1 as JSON"),
         ("json_lines", b'{"id": ' + b"[" * 100_000, "line 1 as JSON"),
         ("json_lines", rb'{"name": "\ud800"}', "surrogates not allowed"),
+        ("html_table", b"", "0 tables with the columns ['id', 'name']"),
+        ("html_table", b"id,name\n1,a\n", "0 tables"),
+        ("html_table", PAGE.replace("</body></html>", "").encode() * 2, "2 tables"),
+        ("html_table", PAGE.replace("<td>2</td>", "").encode(), "Row 2 of the page's table has 2"),
     ],
     ids=[
         "csv-empty",
@@ -90,6 +104,10 @@ def test_json_lines(raw: bytes, rows: list[tuple[int, str, str]]) -> None:
         "json-not-utf8",
         "json-nested",
         "json-half-character",
+        "html-empty",
+        "html-is-csv",
+        "html-two-tables",
+        "html-short-row",
     ],
 )
 def test_broken_bytes_are_refused(reader: ReaderName, raw: bytes, message: str) -> None:
