@@ -44,7 +44,9 @@ class LocalBackend:
     Args:
         root: The store's folder; it and its marker are made if missing.
         durability: ``full`` syncs each object before it gets its key, ``batch`` leaves that to one
-            ``sync`` before a ref is written, ``none`` to the kernel (tests, throw-away stores).
+            ``sync`` before a ref is written, ``none`` to the kernel. The first two make all 512
+            shard folders at once, so that no put pays for one; ``none``, for tests and throw-away
+            stores, makes them as they are needed.
         disk: The system calls to use.
 
     Raises:
@@ -59,7 +61,7 @@ class LocalBackend:
         self.disk = disk or Disk()
         self._durability = durability
         self._tmp = root / layout.TMP
-        self._publisher = Publisher(self._tmp, self.disk)
+        self._publisher = Publisher(self._tmp, self.disk, sync_folders=durability != "none")
         self._unsynced = SharedSync(self._syncfs)
         with translated(f"Opening the store {root}"):
             self._open_or_init()
@@ -234,16 +236,23 @@ class LocalBackend:
 
     def _init(self, marker: Path) -> None:
         """Make the folders first and the marker last, so that a marker means a complete store."""
-        folders = [self._tmp, *(self.root / shard for shard in layout.SHARDS)]
+        self._tmp.mkdir(parents=True, exist_ok=True)
+        keep = self._durability != "none"
+        if keep:
+            self._make_shards()
+        body = BytesBody(layout.MARKER)
+        temp = self._publisher.write_temp(body, body.size, sync=keep, mode=_REF_MODE)
+        self._publisher.rename(temp, marker)
+        if keep:
+            self._publisher.sync_path(self.root)
+            self._publisher.sync_path(self.root.parent)
+
+    def _make_shards(self) -> None:
+        folders = [self.root / shard for shard in layout.SHARDS]
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
-        for shard_parent in sorted({folder.parent for folder in folders}):
-            self._publisher.sync_path(shard_parent)
-        body = BytesBody(layout.MARKER)
-        temp = self._publisher.write_temp(body, body.size, sync=True, mode=_REF_MODE)
-        self._publisher.rename(temp, marker)
-        self._publisher.sync_path(self.root)
-        self._publisher.sync_path(self.root.parent)
+        for parent in sorted({above for folder in folders for above in folder.parents[:2]}):
+            self._publisher.sync_path(parent)
 
 
 class SharedSync:

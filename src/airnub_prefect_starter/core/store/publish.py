@@ -33,11 +33,13 @@ class Publisher:
     Args:
         tmp: The folder for unfinished files, on the same file system as the targets.
         disk: The system calls to use.
+        sync_folders: Make new folders durable.
     """
 
-    def __init__(self, tmp: Path, disk: Disk) -> None:
+    def __init__(self, tmp: Path, disk: Disk, *, sync_folders: bool) -> None:
         self._tmp = tmp
         self._disk = disk
+        self._sync_folders = sync_folders
 
     @contextmanager
     def source(self, body: Body, size: int, *, sync: bool) -> Iterator[Source]:
@@ -102,20 +104,21 @@ class Publisher:
             os.close(fd)
 
     def make_folders(self, folder: Path) -> None:
-        """Make a folder and its parents, each durable in its own parent."""
+        """Make a folder and its parents."""
         if folder.is_dir():
             return
         self.make_folders(folder.parent)
         with suppress(FileExistsError):  # another writer was first; it may not have synced yet
             self._disk.mkdir(folder)
-        self.sync_path(folder.parent)
+        if self._sync_folders:
+            self.sync_path(folder.parent)
 
     def _in_folder(self, final: Path, action: Callable[[], None]) -> None:
         try:
             action()
         except FileNotFoundError:
-            # Shard folders exist from the start, except in copies made by tools that skip empty
-            # ones; folders of refs and reports come with the first name in them.
+            # Shard folders exist from the start, except in throw-away stores and in copies made by
+            # tools that skip empty ones; folders of refs and reports come with the first name.
             self.make_folders(final.parent)
             action()
 

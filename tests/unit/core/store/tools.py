@@ -7,7 +7,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.core.store.disk import Disk
+from airnub_prefect_starter.core.store.local import Durability, LocalBackend
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -42,7 +44,7 @@ class ClockedDisk(Disk):
     def touch(self, path: Path) -> None:
         os.utime(path, ns=(self._clock.ns, self._clock.ns))
 
-    def now_ns(self, folder: Path) -> int:
+    def now_ns(self, folder: Path) -> int:  # noqa: ARG002
         return self._clock.ns
 
 
@@ -99,5 +101,21 @@ class HookedDisk(Disk):
         super().lock(fd)
 
 
+def local_backend(
+    root: Path, *, durability: Durability = "full", disk: Disk | None = None
+) -> LocalBackend:
+    """Open a store that was made without its 512 folders, which take longer than a test."""
+    LocalBackend(root, durability="none")
+    return LocalBackend(root, durability=durability, disk=disk)
+
+
+def local_store(root: Path, *, durability: Durability = "full", disk: Disk | None = None) -> Store:
+    return Store(local_backend(root, durability=durability, disk=disk))
+
+
+def clocked_store(root: Path, clock: HandClock) -> Store:
+    return Store(local_backend(root, durability="none", disk=ClockedDisk(clock)), clock)
+
+
 def _name(fd: int) -> str:
-    return os.readlink(f"/proc/self/fd/{fd}")
+    return str(Path(f"/proc/self/fd/{fd}").readlink())
