@@ -56,8 +56,9 @@ class Graph:
             report = self.reports.get(name)
             return f"{report.flow}, {rfc3339(report.started_at)}" if report else "no report"
         if kind == "blob":
-            makers = self.makers.get(name, [])
-            return _describe(self.manifests[makers[0]]) if makers else "made outside this store"
+            made_by = [self.manifests[digest] for digest in self.makers.get(name, [])]
+            names = dict.fromkeys(outputs_of(manifest)[name] for manifest in made_by)
+            return " = ".join(names) or "made outside this store"
         digest = self.refs[name] if kind == "ref" else name
         manifest = self.manifests.get(digest)
         return _describe(manifest) if manifest else "no longer in the store"

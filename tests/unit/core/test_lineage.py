@@ -98,6 +98,7 @@ def test_a_ref_in_both_directions(store: Store) -> None:
 def test_from_a_plot_back_to_the_address(store: Store) -> None:
     found = trace(store, _blob(store, PLOT))
 
+    assert found.target.label == "all.parquet"
     sources = [node.id for node in _walk(found.made_of) if node.kind == "source"]
     assert sources == ["http://sources.example/flights"]
     assert found.made_into == ()
