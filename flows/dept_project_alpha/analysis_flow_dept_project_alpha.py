@@ -1,7 +1,5 @@
 """Parent flow of the analysis stage: every category at once."""
 
-from functools import partial
-
 from prefect import flow
 
 from airnub_prefect_starter.core.manifest_models import DerivedResult
@@ -25,9 +23,7 @@ def analysis_flow_dept_project_alpha(
     config = config or load_stage_config(STAGE, AnalysisConfig)
     outcomes = run_together(
         {
-            "flight_summary": partial(
-                summarize_flights_flow_dept_project_alpha, config.flight_summary
-            ),
+            "flight_summary": (summarize_flights_flow_dept_project_alpha, config.flight_summary),
         }
     )
     publish_stage(STAGE, outcomes)

@@ -1,7 +1,5 @@
 """Parent flow of the ingestion stage: every category at once."""
 
-from functools import partial
-
 from prefect import flow
 
 from airnub_prefect_starter.core.manifest_models import SourceResult
@@ -34,14 +32,17 @@ def ingestion_flow_dept_project_alpha(
     config = config or load_stage_config(STAGE, IngestionConfig)
     outcomes = run_together(
         {
-            "public_api_data": partial(
-                ingest_public_api_data_flow_dept_project_alpha, config.public_api_data
+            "public_api_data": (
+                ingest_public_api_data_flow_dept_project_alpha,
+                config.public_api_data,
             ),
-            "scheduled_file_downloads": partial(
-                download_scheduled_files_flow_dept_project_alpha, config.scheduled_file_downloads
+            "scheduled_file_downloads": (
+                download_scheduled_files_flow_dept_project_alpha,
+                config.scheduled_file_downloads,
             ),
-            "web_page_scraping": partial(
-                scrape_web_pages_flow_dept_project_alpha, config.web_page_scraping
+            "web_page_scraping": (
+                scrape_web_pages_flow_dept_project_alpha,
+                config.web_page_scraping,
             ),
         }
     )

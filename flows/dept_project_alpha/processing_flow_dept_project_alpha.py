@@ -1,7 +1,5 @@
 """Parent flow of the processing stage: every category at once."""
 
-from functools import partial
-
 from prefect import flow
 
 from airnub_prefect_starter.core.manifest_models import DerivedResult
@@ -28,9 +26,10 @@ def processing_flow_dept_project_alpha(
     config = config or load_stage_config(STAGE, ProcessingConfig)
     outcomes = run_together(
         {
-            "flight_data": partial(process_flight_data_flow_dept_project_alpha, config.flight_data),
-            "reference_data": partial(
-                process_reference_data_flow_dept_project_alpha, config.reference_data
+            "flight_data": (process_flight_data_flow_dept_project_alpha, config.flight_data),
+            "reference_data": (
+                process_reference_data_flow_dept_project_alpha,
+                config.reference_data,
             ),
         }
     )

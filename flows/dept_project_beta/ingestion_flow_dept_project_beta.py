@@ -1,7 +1,5 @@
 """Parent flow of the ingestion stage: every category at once."""
 
-from functools import partial
-
 from prefect import flow
 
 from airnub_prefect_starter.core.manifest_models import SourceResult
@@ -25,8 +23,9 @@ def ingestion_flow_dept_project_beta(
     config = config or load_stage_config(STAGE, IngestionConfig)
     outcomes = run_together(
         {
-            "reference_files": partial(
-                download_reference_files_flow_dept_project_beta, config.reference_files
+            "reference_files": (
+                download_reference_files_flow_dept_project_beta,
+                config.reference_files,
             ),
         }
     )

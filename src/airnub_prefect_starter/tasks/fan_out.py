@@ -8,9 +8,11 @@ import contextvars
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial, wraps
+from threading import Event
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from prefect import Task
+from prefect import Flow, Task
 
 from airnub_prefect_starter.common.errors import ConfigError
 
@@ -108,18 +110,37 @@ def fan_out(
     return _collect({key: future.result for key, future in futures.items()})
 
 
-def run_together(flows: Mapping[str, Callable[[], Result]]) -> Outcomes[Result]:
-    """Call flows concurrently, each in a thread with the caller's run context.
+def run_together(flows: Mapping[str, tuple[Flow[..., Result], object]]) -> Outcomes[Result]:
+    """Run flows concurrently, each in a thread with the caller's run context.
+
+    One is created after the other and all run at once: Prefect's server on SQLite answers a second
+    creation at the same moment with 503, for which its client waits two seconds and more.
 
     Args:
-        flows: Name → a call without arguments.
+        flows: Name → flow and its one argument.
     """
     with ThreadPoolExecutor(max_workers=max(1, len(flows)), thread_name_prefix="flow") as threads:
-        futures = {
-            name: threads.submit(contextvars.copy_context().run, flow)
-            for name, flow in flows.items()
-        }
+        futures = {}
+        for name, (flow, argument) in flows.items():
+            begun = Event()
+            call = partial(contextvars.copy_context().run, _announcing(flow, begun), argument)
+            future = futures[name] = threads.submit(call)
+            future.add_done_callback(lambda _, begun=begun: begun.set())
+            begun.wait()
         return _collect({name: future.result for name, future in futures.items()})
+
+
+def _announcing(flow: Flow[..., Result], begun: Event) -> Flow[..., Result]:
+    """Return the flow with a body that first says that it has begun."""
+    announcing = flow.with_options()
+
+    @wraps(flow.fn)
+    def body(*args: Any, **kwargs: Any) -> Any:
+        begun.set()
+        return flow.fn(*args, **kwargs)
+
+    announcing.fn = body
+    return announcing
 
 
 def _collect(calls: Mapping[str, Callable[[], Result]]) -> Outcomes[Result]:
