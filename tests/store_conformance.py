@@ -23,6 +23,7 @@ from airnub_prefect_starter.common.errors import (
 from airnub_prefect_starter.core.manifest_models import (
     DerivedInput,
     DerivedOutput,
+    Ref,
     RowCounts,
     Source,
 )
@@ -82,20 +83,17 @@ def fetch(
         return store.commit_fetch(commit)
 
 
-def derive(store: Store, output: bytes, *sources: str, **parameters: object) -> Committed:
+def derive(store: Store, output: bytes, *sources: str | Ref, **parameters: object) -> Committed:
+    """Derive from the present refs of sources, or from refs that were read before."""
     blob, _ = store.put_bytes(output)
     inputs = []
-    for source_id in sources:
-        ref = store.ref("alpha", source_id)
+    for source in sources:
+        ref = store.ref("alpha", source) if isinstance(source, str) else source
         assert ref is not None
         assert ref.blob is not None
+        manifest, read_blob = ref.manifest.digest, ref.blob.digest
         inputs.append(
-            DerivedInput(
-                namespace="alpha",
-                source_id=source_id,
-                manifest=ref.manifest.digest,
-                blob=ref.blob.digest,
-            )
+            DerivedInput(namespace="alpha", source_id="any", manifest=manifest, blob=read_blob)
         )
     outputs = (DerivedOutput(name="table", blob=blob),)
     rows = RowCounts(rows_in=3, rows_out=1, rejected=1, duplicates=1)

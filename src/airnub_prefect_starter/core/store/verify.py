@@ -214,6 +214,7 @@ class _Verification:
         if found is None:
             yield MissingBlob(blob_key(blob), f"manifest {manifest} names it")
         elif size is not None and size != found:
+            del self._sizes[blob]  # told once; reading it would tell again
             yield WrongSize(blob_key(blob), f"it has {found} bytes, {manifest} says {size}")
 
     def _check_blobs(self) -> Iterator[Violation]:
