@@ -14,7 +14,7 @@ import sys
 import click
 import typer
 
-from airnub_prefect_starter.cli import config, platform, render, store, trace
+from airnub_prefect_starter.cli import config, demo, platform, render, run, store, trace
 from airnub_prefect_starter.cli.output import show_error
 from airnub_prefect_starter.common.errors import StarterError, exit_code_of
 
@@ -30,6 +30,8 @@ app = typer.Typer(
 app.command()(platform.up)
 app.command()(platform.down)
 app.command()(platform.status)
+app.command()(run.run)
+app.command()(demo.demo)
 app.command()(platform.bootstrap)
 app.command()(render.render)
 app.command()(trace.trace)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -17,8 +18,21 @@ from airnub_prefect_starter.common.errors import StarterError
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
-console = Console(highlight=False, soft_wrap=True)
-errors = Console(highlight=False, soft_wrap=True, stderr=True)
+# A pipe or a CI log has no width: tables are laid out for a usual terminal there, not for 80.
+_PIPE_WIDTH = 120
+
+
+def _console(*, stderr: bool) -> Console:
+    console = Console(highlight=False, soft_wrap=True, stderr=stderr)
+    return (
+        console
+        if console.is_terminal
+        else Console(highlight=False, soft_wrap=True, stderr=stderr, width=_PIPE_WIDTH)
+    )
+
+
+console = _console(stderr=False)
+errors = _console(stderr=True)
 
 
 def show_json(value: Any) -> None:
@@ -55,7 +69,7 @@ def progress(text: str) -> None:
 def show_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table; cells that are numbers stand to the right."""
     cells = [list(row) for row in rows]
-    table = Table(title=title or None, title_justify="left", title_style="bold")
+    table = Table(title=title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
     for index, heading in enumerate(headings):
         numeric = bool(cells) and all(isinstance(row[index], int) for row in cells)
         table.add_column(heading, justify="right" if numeric else "left", overflow="fold")

@@ -1,0 +1,116 @@
+"""``airnub demo``: Project Alpha from sources to stored, verified, traceable data."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import requests
+import typer
+
+from airnub_prefect_starter.cli.context import settings_and_catalog
+from airnub_prefect_starter.cli.output import progress, say, show_table
+from airnub_prefect_starter.cli.run import Finished, execute, ready, show_finished
+from airnub_prefect_starter.common.errors import CorruptObjectError, PlatformError
+from airnub_prefect_starter.common.settings import Settings
+from airnub_prefect_starter.control import platform as embedded
+from airnub_prefect_starter.core.store import Store, department_url, open_store
+from airnub_prefect_starter.core.store.verify import verify
+
+DEPARTMENT = "project_alpha"
+BROKEN = "/files/weather.csv"
+_CONTROL_TIMEOUT_S = 10
+
+
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Stop everything afterwards.")] = False,
+    break_source: Annotated[
+        bool, typer.Option("--break", help="Take one source down and see the run fail.")
+    ] = False,
+) -> None:
+    """Run Project Alpha end to end on real data, and show what was stored.
+
+    A second run finds every source unchanged and writes nothing but its report.
+
+    Example: airnub demo --break
+    """
+    settings, catalog = settings_and_catalog()
+    entry = catalog.department(DEPARTMENT)
+    settings = ready(settings, catalog)
+    try:
+        with _broken_source(settings) if break_source else _all_sources(settings):
+            finished = execute(entry, None, {}, settings, level=logging.WARNING)
+        _show(finished, settings)
+    finally:
+        if once:
+            embedded.down(settings, on_progress=progress)
+    finished.require_completed()
+    _show_next_steps(running=not once)
+
+
+def _show(finished: Finished, settings: Settings) -> None:
+    show_finished(finished)
+    store = open_store(department_url(settings.store_url, DEPARTMENT))
+    _show_totals(finished, store)
+    show_table("Artifacts", ("artifact", "address"), [(a.key, a.url) for a in finished.artifacts])
+
+
+def _show_totals(finished: Finished, store: Store) -> None:
+    outcomes = Counter(each.outcome for report in finished.reports for each in report.results)
+    outcomes["failed"] = sum(len(report.failures) for report in finished.reports)
+    named = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in +outcomes.items())
+    say(f"Sources: {named}")
+    report = verify(store, level="deep")
+    if report.violations:
+        raise CorruptObjectError(
+            f"{len(report.violations)} violations in the store", "Run `airnub store verify`"
+        )
+    say(
+        f"Store: {report.blobs} blobs, {report.manifests} manifests, {report.refs} refs; "
+        "every byte verified"
+    )
+
+
+def _show_next_steps(*, running: bool) -> None:
+    say("Next:")
+    steps = [
+        ("make demo", "again: every source is unchanged, nothing is written"),
+        ("make demo BREAK=1", "one source is down: the run fails and names it"),
+        (".venv/bin/airnub trace processing.flight_data/flights -d project_alpha", "where from"),
+        (".venv/bin/airnub store ls -d project_alpha", "what is stored"),
+    ]
+    if running:
+        steps.append(("make down", "stop the server, the worker and the sample sources"))
+    for command, why in steps:
+        say(f"  {command:<30}  {why}")
+
+
+@contextmanager
+def _all_sources(settings: Settings) -> Iterator[None]:
+    """Heal what an interrupted ``--break`` left, where the sources are the platform's own."""
+    if settings.environment.get("SOURCES_TOKEN"):
+        _control(settings, "heal")
+    yield
+
+
+@contextmanager
+def _broken_source(settings: Settings) -> Iterator[None]:
+    progress(f"Taking {BROKEN} down")
+    _control(settings, f"break?path={BROKEN}")
+    try:
+        yield
+    finally:
+        _control(settings, "heal")
+
+
+def _control(settings: Settings, action: str) -> None:
+    url = f"{settings.environment['SOURCES_URL']}/control/{action}"
+    try:
+        requests.post(url, timeout=_CONTROL_TIMEOUT_S).raise_for_status()
+    except requests.RequestException as error:
+        raise PlatformError(
+            f"The sample sources do not obey: {error}", "Unset SOURCES_URL to use the built-in ones"
+        ) from error

@@ -1,0 +1,204 @@
+"""``airnub run``: run a department, a stage or a category now and follow it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from airnub_prefect_starter.cli.context import connect, settings_and_catalog
+from airnub_prefect_starter.cli.output import (
+    JsonOption,
+    human_bytes,
+    progress,
+    say,
+    show_json,
+    show_table,
+)
+from airnub_prefect_starter.cli.platform import start
+from airnub_prefect_starter.common.errors import ConfigError
+from airnub_prefect_starter.common.names import Category, Stage
+from airnub_prefect_starter.common.settings import Settings
+from airnub_prefect_starter.control.category_configs import load_section
+from airnub_prefect_starter.core.departments import Catalog, DepartmentEntry
+from airnub_prefect_starter.core.manifest_models import RunReport
+from airnub_prefect_starter.core.overrides import apply_overrides
+from airnub_prefect_starter.core.store import department_url, open_store
+
+if TYPE_CHECKING:
+    from airnub_prefect_starter.control.department_runs import PublishedArtifact
+    from airnub_prefect_starter.control.runs import RunSummary
+
+
+def run(
+    department: Annotated[str, typer.Argument(metavar="DEPT", help="Department to run.")],
+    target: Annotated[
+        str | None,
+        typer.Argument(metavar="[STAGE[/CATEGORY]]", help="All stages in turn by default."),
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change the configuration of this run."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a department, a stage or a category now and follow it; the exit code is the result.
+
+    Without a server (PREFECT_API_URL) the embedded one is started. A whole department runs as its
+    automations start it, stage by stage.
+
+    Example: airnub run project_alpha ingestion/web_page_scraping --set pages.0.delay_s=2
+    """
+    settings, catalog = settings_and_catalog()
+    entry = catalog.department(department)
+    flow = named_flow(entry, target)
+    if flow is None and changes:
+        raise ConfigError("--set needs a stage or a category", "Name one, such as ingestion")
+    settings = ready(settings, catalog)
+    parameters = _parameters(flow, entry, changes, settings) if flow and changes else {}
+    finished = execute(entry, flow, parameters, settings)
+    if as_json:
+        show_json([_as_dict(summary) for summary in finished.summaries])
+    else:
+        show_finished(finished)
+    finished.require_completed()
+
+
+class Finished:
+    """What a command ran: the ends of the runs, their reports and artifacts."""
+
+    def __init__(
+        self,
+        summaries: Sequence[RunSummary],
+        reports: Sequence[RunReport],
+        artifacts: Sequence[PublishedArtifact],
+    ) -> None:
+        self.summaries = summaries
+        self.reports = reports
+        self.artifacts = artifacts
+
+    def require_completed(self) -> None:
+        """Accept only completed runs.
+
+        Raises:
+            RunFailedError: One ended otherwise; the message has its reason.
+        """
+        for summary in self.summaries:
+            summary.require_completed()
+
+
+def named_flow(entry: DepartmentEntry, target: str | None) -> Stage | Category | None:
+    """Find the stage or category that a command names; None for the whole department.
+
+    Raises:
+        UnknownNameError: The department has no such stage or category. No retry.
+    """
+    if target is None:
+        return None
+    stage, slash, category = target.partition("/")
+    return entry.category(stage, category) if slash else entry.stage(stage)
+
+
+def ready(settings: Settings, catalog: Catalog) -> Settings:
+    """Point this process at a server on which everything is registered."""
+    if not settings.environment.get("PREFECT_API_URL"):
+        start(settings, catalog)
+    return connect(settings)
+
+
+def execute(
+    entry: DepartmentEntry,
+    flow: Stage | Category | None,
+    parameters: dict[str, Any],
+    settings: Settings,
+    level: int = logging.INFO,
+) -> Finished:
+    """Run, follow, and read what was reported; needs connected settings."""
+    # Deferred: importing Prefect takes a second, and `connect` must have come first.
+    from airnub_prefect_starter.control import department_runs
+    from airnub_prefect_starter.control.bootstrap import connect as open_client
+
+    with open_client(settings, progress) as client:
+        runs = department_runs.DepartmentRuns(client, progress, level)
+        summaries = (
+            list(runs.run_department(entry)) if flow is None else [runs.run_flow(flow, parameters)]
+        )
+        ids = [run_id for each in summaries for run_id in department_runs.run_ids_of(each)]
+        artifacts = runs.artifacts(ids)
+    store = open_store(department_url(settings.store_url, entry.name.id))
+    return Finished(summaries, department_runs.reports_of(store, summaries), artifacts)
+
+
+def _parameters(
+    flow: Stage | Category, entry: DepartmentEntry, changes: Collection[str], settings: Settings
+) -> dict[str, Any]:
+    if isinstance(flow, Category):
+        config = load_section(flow, settings)
+    else:
+        config = {each.id: load_section(each, settings) for each in entry.categories(flow.id)}
+    return {"config": apply_overrides(config, changes)}
+
+
+def _as_dict(summary: RunSummary) -> dict[str, Any]:
+    return {
+        "flow_run_id": str(summary.flow_run_id),
+        "name": summary.name,
+        "state": summary.state,
+        "message": summary.message,
+        "url": summary.url,
+    }
+
+
+def show_finished(finished: Finished) -> None:
+    """Print how each source and each output fared, and how the runs ended."""
+    sources = [row for report in finished.reports for row in _source_rows(report)]
+    if sources:
+        headings = ("source", "outcome", "bytes", "received", "digest", "requests")
+        show_table("Sources", headings, sources)
+    derived = [row for report in finished.reports for row in _derived_rows(report)]
+    if derived:
+        headings = ("output", "outcome", "in", "out", "rejected", "duplicates", "digest")
+        show_table("Outputs", headings, derived)
+    for summary in finished.summaries:
+        say(f"{summary.state}  {summary.name}  {summary.url}")
+
+
+def _source_rows(report: RunReport) -> list[tuple[object, ...]]:
+    failed: list[tuple[object, ...]] = [
+        (_place(each.namespace, each.source_id), f"FAILED: {each.error}", "", "", "", "")
+        for each in report.failures
+        if not report.derived
+    ]
+    return failed + [
+        (
+            _place(each.namespace, each.source_id),
+            each.outcome,
+            human_bytes(each.blob.size),
+            human_bytes(each.bytes_in),
+            _short(each.blob.digest),
+            each.attempts,
+        )
+        for each in report.results
+    ]
+
+
+def _derived_rows(report: RunReport) -> list[tuple[object, ...]]:
+    return [
+        (
+            _place(each.namespace, each.source_id),
+            each.outcome,
+            *((r.rows_in, r.rows_out, r.rejected, r.duplicates) if (r := each.rows) else [""] * 4),
+            _short(each.table_digest or each.manifest),
+        )
+        for each in report.derived
+    ]
+
+
+def _short(digest: str) -> str:
+    return digest.removeprefix("sha256:")[:12]
+
+
+def _place(namespace: str, source_id: str) -> str:
+    return f"{namespace.partition('.')[2]}/{source_id}"
