@@ -7,11 +7,8 @@ project raises on purpose is one line with its remedy; anything else is a bug an
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import sys
 
-import click
 import typer
 
 from airnub_prefect_starter.cli import config, demo, platform, render, run, store, trace
@@ -46,21 +43,14 @@ def main() -> None:
 
 
 def run_command(arguments: list[str]) -> int:
-    """Run one command line and return its exit code."""
+    """Run one command line and return its exit code; a usage error is shown by Typer (2)."""
     try:
-        result = app(arguments, prog_name="airnub", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        return 128 + signal.SIGINT
-    except BrokenPipeError:
-        # The reader of a pipe went away (`airnub store ls | head`): not an error of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        app(arguments, prog_name="airnub")
+    except SystemExit as exit_:
+        return exit_.code if isinstance(exit_.code, int) else 0
     except (StarterError, ExceptionGroup) as error:
         if isinstance(error, ExceptionGroup) and error.split(StarterError)[1]:
-            raise
+            raise  # a bug among them: it needs its traceback
         show_error(error, as_json="--json" in arguments)
         return exit_code_of(error)
-    return result if isinstance(result, int) else 0
+    return 0

@@ -71,7 +71,9 @@ def show_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[obje
     cells = [list(row) for row in rows]
     table = Table(title=title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
     for index, heading in enumerate(headings):
-        numeric = bool(cells) and all(isinstance(row[index], int) for row in cells)
+        numeric = bool(cells) and all(
+            isinstance(row[index], int) or not row[index] for row in cells
+        )
         table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
     for row in cells:
         table.add_row(*(escape(f"{c:,}" if isinstance(c, int) else str(c)) for c in row))
