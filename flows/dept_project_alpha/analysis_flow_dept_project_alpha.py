@@ -5,7 +5,7 @@ from prefect import flow
 from airnub_prefect_starter.core.manifest_models import DerivedResult
 from airnub_prefect_starter.tasks.artifacts import publish_stage
 from airnub_prefect_starter.tasks.configuration import load_stage_config
-from airnub_prefect_starter.tasks.fan_out import run_together
+from airnub_prefect_starter.tasks.fan_out import Subflow, run_together
 from flows.dept_project_alpha import DEPARTMENT
 from flows.dept_project_alpha.analysis.config import AnalysisConfig
 from flows.dept_project_alpha.analysis.flight_summary.summarize_flights_flow_dept_project_alpha import (  # noqa: E501
@@ -23,7 +23,9 @@ def analysis_flow_dept_project_alpha(
     config = config or load_stage_config(STAGE, AnalysisConfig)
     outcomes = run_together(
         {
-            "flight_summary": (summarize_flights_flow_dept_project_alpha, config.flight_summary),
+            "flight_summary": Subflow(
+                summarize_flights_flow_dept_project_alpha, config.flight_summary
+            ),
         }
     )
     publish_stage(STAGE, outcomes)

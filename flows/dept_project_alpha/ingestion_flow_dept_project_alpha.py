@@ -5,7 +5,7 @@ from prefect import flow
 from airnub_prefect_starter.core.manifest_models import SourceResult
 from airnub_prefect_starter.tasks.artifacts import publish_stage
 from airnub_prefect_starter.tasks.configuration import load_stage_config
-from airnub_prefect_starter.tasks.fan_out import run_together
+from airnub_prefect_starter.tasks.fan_out import Subflow, run_together
 from flows.dept_project_alpha import DEPARTMENT
 from flows.dept_project_alpha.ingestion.config import IngestionConfig
 from flows.dept_project_alpha.ingestion.public_api_data.ingest_public_api_data_flow_dept_project_alpha import (  # noqa: E501
@@ -32,17 +32,14 @@ def ingestion_flow_dept_project_alpha(
     config = config or load_stage_config(STAGE, IngestionConfig)
     outcomes = run_together(
         {
-            "public_api_data": (
-                ingest_public_api_data_flow_dept_project_alpha,
-                config.public_api_data,
+            "public_api_data": Subflow(
+                ingest_public_api_data_flow_dept_project_alpha, config.public_api_data
             ),
-            "scheduled_file_downloads": (
-                download_scheduled_files_flow_dept_project_alpha,
-                config.scheduled_file_downloads,
+            "scheduled_file_downloads": Subflow(
+                download_scheduled_files_flow_dept_project_alpha, config.scheduled_file_downloads
             ),
-            "web_page_scraping": (
-                scrape_web_pages_flow_dept_project_alpha,
-                config.web_page_scraping,
+            "web_page_scraping": Subflow(
+                scrape_web_pages_flow_dept_project_alpha, config.web_page_scraping
             ),
         }
     )

@@ -5,7 +5,7 @@ from prefect import flow
 from airnub_prefect_starter.core.manifest_models import DerivedResult
 from airnub_prefect_starter.tasks.artifacts import publish_stage
 from airnub_prefect_starter.tasks.configuration import load_stage_config
-from airnub_prefect_starter.tasks.fan_out import run_together
+from airnub_prefect_starter.tasks.fan_out import Subflow, run_together
 from flows.dept_project_alpha import DEPARTMENT
 from flows.dept_project_alpha.processing.config import ProcessingConfig
 from flows.dept_project_alpha.processing.flight_data.process_flight_data_flow_dept_project_alpha import (  # noqa: E501
@@ -26,10 +26,9 @@ def processing_flow_dept_project_alpha(
     config = config or load_stage_config(STAGE, ProcessingConfig)
     outcomes = run_together(
         {
-            "flight_data": (process_flight_data_flow_dept_project_alpha, config.flight_data),
-            "reference_data": (
-                process_reference_data_flow_dept_project_alpha,
-                config.reference_data,
+            "flight_data": Subflow(process_flight_data_flow_dept_project_alpha, config.flight_data),
+            "reference_data": Subflow(
+                process_reference_data_flow_dept_project_alpha, config.reference_data
             ),
         }
     )

@@ -5,7 +5,7 @@ from prefect import flow
 from airnub_prefect_starter.core.manifest_models import SourceResult
 from airnub_prefect_starter.tasks.artifacts import publish_stage
 from airnub_prefect_starter.tasks.configuration import load_stage_config
-from airnub_prefect_starter.tasks.fan_out import run_together
+from airnub_prefect_starter.tasks.fan_out import Subflow, run_together
 from flows.dept_project_beta import DEPARTMENT
 from flows.dept_project_beta.ingestion.config import IngestionConfig
 from flows.dept_project_beta.ingestion.reference_files.download_reference_files_flow_dept_project_beta import (  # noqa: E501
@@ -23,9 +23,8 @@ def ingestion_flow_dept_project_beta(
     config = config or load_stage_config(STAGE, IngestionConfig)
     outcomes = run_together(
         {
-            "reference_files": (
-                download_reference_files_flow_dept_project_beta,
-                config.reference_files,
+            "reference_files": Subflow(
+                download_reference_files_flow_dept_project_beta, config.reference_files
             ),
         }
     )

@@ -59,7 +59,7 @@ def _show(finished: Finished, settings: Settings) -> None:
 
 
 def _show_totals(finished: Finished, store: Store) -> None:
-    outcomes = Counter(each.outcome for report in finished.reports for each in report.results)
+    outcomes = Counter[str](each.outcome for report in finished.reports for each in report.results)
     outcomes["failed"] = sum(len(report.failures) for report in finished.reports)
     named = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in (+outcomes).items())
     say(f"Sources: {named}")

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from airnub_prefect_starter.control.department_runs import PublishedArtifact
     from airnub_prefect_starter.control.runs import RunSummary
 
+SOURCE_HEADINGS = ("source", "outcome", "bytes", "received", "digest", "requests")
+OUTPUT_HEADINGS = ("output", "outcome", "in", "out", "rejected", "duplicates", "digest")
+
 
 def run(
     department: Annotated[str, typer.Argument(metavar="DEPT", help="Department to run.")],
@@ -155,12 +158,10 @@ def show_finished(finished: Finished) -> None:
     """Print how each source and each output fared, and how the runs ended."""
     sources = [row for report in finished.reports for row in _source_rows(report)]
     if sources:
-        headings = ("source", "outcome", "bytes", "received", "digest", "requests")
-        show_table("Sources", headings, sources)
+        show_table("Sources", SOURCE_HEADINGS, sources)
     derived = [row for report in finished.reports for row in _derived_rows(report)]
     if derived:
-        headings = ("output", "outcome", "in", "out", "rejected", "duplicates", "digest")
-        show_table("Outputs", headings, derived)
+        show_table("Outputs", OUTPUT_HEADINGS, derived)
     for summary in finished.summaries:
         say(f"{summary.state}  {summary.name}  {summary.url}")
 

@@ -22,6 +22,7 @@ from airnub_prefect_starter.cli.output import (
 from airnub_prefect_starter.common.clock import rfc3339
 from airnub_prefect_starter.common.errors import ConfigError, ObjectNotFoundError
 from airnub_prefect_starter.common.utils import CHUNK_BYTES, sanitize_filename
+from airnub_prefect_starter.core.configuration import validate_value
 from airnub_prefect_starter.core.derivation import split_ref
 from airnub_prefect_starter.core.file_handlers import core_download_hash_store_and_manifest
 from airnub_prefect_starter.core.manifest_models import (
@@ -31,7 +32,7 @@ from airnub_prefect_starter.core.manifest_models import (
     FetchManifest,
     Ref,
 )
-from airnub_prefect_starter.core.sources import AccessPolicy, FileSource
+from airnub_prefect_starter.core.sources import FileSource
 from airnub_prefect_starter.core.store import Store
 
 app = typer.Typer(no_args_is_help=True, help="Put, get, list, verify and collect stored bytes.")
@@ -66,15 +67,14 @@ def put(
     if "://" in what:
         if source_id is None:
             raise ConfigError("A URL needs a name in the store", "Add --id, such as --id airports")
-        source = FileSource.model_validate(
-            {
-                "source_id": source_id,
-                "url": what,
-                "expected_digest": expect,
-                "access": AccessPolicy.model_validate({"allow_networks": allow_network or []}),
-                **({"limits": {"max_bytes": max_bytes}} if max_bytes else {}),
-            }
-        )
+        given = {
+            "source_id": source_id,
+            "url": what,
+            "expected_digest": expect,
+            "access": {"allow_networks": allow_network or []},
+            "limits": {"max_bytes": max_bytes} if max_bytes else {},
+        }
+        source = validate_value(given, FileSource, "arguments", remedy="Correct the arguments")
         result = core_download_hash_store_and_manifest(store, source, namespace=namespace)
         _show_put(result.blob, result.outcome, as_json=as_json)
         return
@@ -85,13 +85,13 @@ def put(
 def _put_file(store: Store, what: str, expect: str | None) -> tuple[Descriptor, str]:
     with store.spool() as spool:
         if what == "-":
-            shutil.copyfileobj(sys.stdin.buffer, spool, CHUNK_BYTES)  # type: ignore[misc]
+            shutil.copyfileobj(sys.stdin.buffer, spool, CHUNK_BYTES)
         else:
             path = Path(what)
             if not path.is_file():
                 raise ConfigError(f"{what}: no such file", "Give a file, a URL, or -")
             with path.open("rb") as stream:
-                shutil.copyfileobj(stream, spool, CHUNK_BYTES)  # type: ignore[misc]
+                shutil.copyfileobj(stream, spool, CHUNK_BYTES)
         return store.put_blob(spool, expected=expect)
 
 

@@ -206,13 +206,16 @@ def validate(
         raise ConfigError("\n".join(lines)) from None
 
 
-def validate_value(value: Mapping[str, Any], model: type[Model], source: str) -> Model:
+def validate_value(
+    value: Mapping[str, Any], model: type[Model], source: str, *, remedy: str = ""
+) -> Model:
     """Check a value that does not come from a file, such as a Prefect Variable or ``--set``.
 
     Args:
         value: What was found.
         model: What it should be.
         source: How messages call it.
+        remedy: What a reader can do about a mistake.
 
     Raises:
         ConfigError: It does not fit; one line per mistake. No retry.
@@ -224,9 +227,7 @@ def validate_value(value: Mapping[str, Any], model: type[Model], source: str) ->
             f"{source}: {_dotted(each['loc'])}: {_reason(model, each)}"
             for each in error.errors(include_url=False)
         ]
-        raise ConfigError(
-            "\n".join(lines), "Correct the YAML and run `airnub config apply`"
-        ) from None
+        raise ConfigError("\n".join(lines), remedy) from None
 
 
 def _explain(document: YamlDocument, model: type[BaseModel], error: ErrorDetails) -> str:
@@ -259,7 +260,8 @@ def _reason(model: type[BaseModel], error: ErrorDetails) -> str:
         return f"unknown key; {advice}Allowed: {', '.join(allowed)}"
     if error["type"] == "missing":
         return "is required and missing"
-    return f"{_shorten(error['input'])}: {error['msg'][:1].lower()}{error['msg'][1:]}"
+    message = error["msg"].removeprefix("Value error, ")  # what pydantic puts before our own
+    return f"{_shorten(error['input'])}: {message[:1].lower()}{message[1:]}"
 
 
 def _shorten(value: Any) -> str:

@@ -19,6 +19,8 @@ from airnub_prefect_starter.tasks.run_context import has_server
 
 Config = TypeVar("Config", bound=ConfigModel)
 
+_REMEDY = "Correct the YAML and run `airnub config apply`"
+
 
 def load_stage_config(stage: Stage, model: type[Config]) -> Config:
     """Load a stage's configuration: one section per category.
@@ -31,7 +33,8 @@ def load_stage_config(stage: Stage, model: type[Config]) -> Config:
         ConfigError: The Variable is missing or does not fit the model. No retry.
     """
     if has_server():
-        return validate_value(_stage_value(stage), model, f"Variable {stage.variable}")
+        name = f"Variable {stage.variable}"
+        return validate_value(_stage_value(stage), model, name, remedy=_REMEDY)
     sections = {
         name: load_yaml(
             load_settings().project_root / stage.category(name).config_file,
@@ -57,10 +60,10 @@ def load_category_config(category: Category, model: type[Config]) -> Config:
     if section is None:
         raise ConfigError(
             f"Variable {category.stage.variable} has no section {category.id}",
-            "Run `airnub config apply`",
+            _REMEDY,
         )
     value = _read(category.variable) if section == SPLIT_MARK else section
-    return validate_value(value, model, f"Variable {category.variable}")
+    return validate_value(value, model, f"Variable {category.variable}", remedy=_REMEDY)
 
 
 def _stage_value(stage: Stage) -> dict[str, Any]:

@@ -6,18 +6,20 @@ group if anything failed. So flows need no ``try`` and nothing that failed ends 
 
 import contextvars
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial, wraps
 from threading import Event
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from prefect import Flow, Task
+from prefect.futures import PrefectFuture
 
 from airnub_prefect_starter.common.errors import ConfigError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Result_co = TypeVar("Result_co", covariant=True)
 
 
 class PartialFailureError(ExceptionGroup[Exception]):
@@ -25,20 +27,16 @@ class PartialFailureError(ExceptionGroup[Exception]):
 
     results: tuple[Any, ...] = ()
 
-    def derive(self, excs: Any) -> Self:
-        """Make a group of the same kind, as ``split`` and ``subgroup`` ask for."""
-        return type(self)(self.message, excs)
-
 
 @dataclass(frozen=True)
-class Outcomes(Generic[Result]):
+class Outcomes(Generic[Result_co]):
     """What became of each item, by its name."""
 
-    results: Mapping[str, Result]
+    results: Mapping[str, Result_co]
     failures: Mapping[str, Exception]
 
     @property
-    def found(self) -> list[Result]:
+    def found(self) -> list[Result_co]:
         """The results alone."""
         return list(self.results.values())
 
@@ -48,12 +46,12 @@ class Outcomes(Generic[Result]):
         partial = [part for error in self.failures.values() for part in _parts(error)]
         return whole + partial
 
-    def checked_by(self, check: "Outcomes[Any]") -> "Outcomes[Result]":
+    def checked_by(self, check: "Outcomes[Any]") -> "Outcomes[Result_co]":
         """Count as failed what a later check of the results refused."""
         good = {name: each for name, each in self.results.items() if name not in check.failures}
         return Outcomes(good, {**self.failures, **check.failures})
 
-    def require_all(self) -> list[Result]:
+    def require_all(self) -> list[Result_co]:
         """Return every result.
 
         Raises:
@@ -103,31 +101,43 @@ def fan_out(
     Raises:
         ConfigError: Two items have the same name. No retry.
     """
-    futures = {}
+    futures: dict[str, PrefectFuture[Result]] = {}
     for item in items:
         key = _unique(name(item), futures)
         futures[key] = task.with_options(task_run_name=f"{task.name}: {key}").submit(item, **shared)
     return _collect({key: future.result for key, future in futures.items()})
 
 
-def run_together(flows: Mapping[str, tuple[Flow[..., Result], object]]) -> Outcomes[Result]:
+@dataclass(frozen=True)
+class Subflow(Generic[Result_co]):
+    """A flow and the one argument to call it with."""
+
+    flow: Flow[..., Result_co]
+    argument: object
+
+
+def run_together(subflows: Mapping[str, Subflow[Result]]) -> Outcomes[Result]:
     """Run flows concurrently, each in a thread with the caller's run context.
 
     One is created after the other and all run at once: Prefect's server on SQLite answers a second
     creation at the same moment with 503, for which its client waits two seconds and more.
 
     Args:
-        flows: Name → flow and its one argument.
+        subflows: Name → what to call.
     """
-    with ThreadPoolExecutor(max_workers=max(1, len(flows)), thread_name_prefix="flow") as threads:
-        futures = {}
-        for name, (flow, argument) in flows.items():
-            begun = Event()
-            call = partial(contextvars.copy_context().run, _announcing(flow, begun), argument)
-            future = futures[name] = threads.submit(call)
-            future.add_done_callback(lambda _, begun=begun: begun.set())
-            begun.wait()
+    threads = ThreadPoolExecutor(max_workers=max(1, len(subflows)), thread_name_prefix="flow")
+    with threads:
+        futures = {name: _begin(threads, subflow) for name, subflow in subflows.items()}
         return _collect({name: future.result for name, future in futures.items()})
+
+
+def _begin(threads: ThreadPoolExecutor, subflow: Subflow[Result]) -> Future[Result]:
+    begun = Event()
+    call = partial(_announcing(subflow.flow, begun), subflow.argument)
+    future = threads.submit(contextvars.copy_context().run, call)
+    future.add_done_callback(lambda _: begun.set())  # it may fail before its body begins
+    begun.wait()
+    return future
 
 
 def _announcing(flow: Flow[..., Result], begun: Event) -> Flow[..., Result]:

@@ -85,9 +85,11 @@ def source_secret(department: Department, source: HttpSource) -> SecretStr | Non
 
 def _secret_of_block(name: str, variable: str) -> SecretStr:
     try:
-        value = Secret.load(name).get()
+        block = Secret.load(name)
     except ValueError as error:
         raise ConfigError(
             f"There is no block secret/{name}", f"Set {variable} and run `airnub bootstrap`"
         ) from error
-    return value if isinstance(value, SecretStr) else SecretStr(str(value))
+    if not isinstance(block, Secret):
+        raise ConfigError(f"Block {name} is not a Secret", "Run `airnub bootstrap`")
+    return SecretStr(str(block.get()))
