@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from airnub_prefect_starter.core.http import AccessPolicy, HttpLimits
@@ -35,11 +35,9 @@ class Kept:
         }
 
 
-@dataclass
 class PatientClient(HttpClient):
     """A client whose pauses take no time and are written down."""
 
-    pauses: list[float] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
+    def __init__(self) -> None:
+        self.pauses: list[float] = []
         super().__init__(sleep=self.pauses.append)

@@ -155,7 +155,7 @@ def _codec(label: object) -> str | None:
         return None
     try:
         found = codecs.lookup(label.strip())
-        b"".decode(found.name)  # refuses codecs that do not give text, such as base64
+        b"a".decode(found.name, "replace")  # refuses codecs that do not give text, such as base64
     except (LookupError, ValueError):
         return None
     # As browsers do: these labels stand for Windows-1252 (Encoding standard, 4.2).

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from pydantic import SecretStr
 
 from airnub_prefect_starter.common.errors import PayloadError
@@ -26,7 +24,7 @@ from airnub_prefect_starter.core.html import (
 from airnub_prefect_starter.core.http import headers as fields
 from airnub_prefect_starter.core.http.client import HttpClient
 from airnub_prefect_starter.core.http.document import Document, read_document
-from airnub_prefect_starter.core.http.robots import Robots, RobotsCache
+from airnub_prefect_starter.core.http.robots import Robots
 from airnub_prefect_starter.core.manifest_models import RunInfo, SourceResult
 from airnub_prefect_starter.core.sources import PageSource
 from airnub_prefect_starter.core.store import FetchCommit, Store
@@ -70,7 +68,7 @@ def core_scrape_page_and_store(
         ConfigError: The secret is missing or unusable. No retry.
     """
     client = client or shared_client()
-    rules = _robots(client).require_allowed(client, source)
+    rules = client.robots.require_allowed(client, source)
     wanted = conditions(store, namespace, source, source.url)
     with client.open(source, auth) as session, store.spool() as spool:
         session.interval_s = max(session.interval_s, _delay_s(source, rules))
@@ -93,12 +91,6 @@ def core_scrape_page_and_store(
             )
         )
         return result(session, committed, namespace=namespace)
-
-
-@lru_cache(maxsize=8)
-def _robots(client: HttpClient) -> RobotsCache:
-    del client  # each has a cache of its own
-    return RobotsCache()
 
 
 def _delay_s(source: PageSource, rules: Robots) -> float:

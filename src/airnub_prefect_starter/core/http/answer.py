@@ -15,6 +15,7 @@ from airnub_prefect_starter.common.errors import (
 )
 from airnub_prefect_starter.core.http.urls import redact_url, split_url
 
+OK = frozenset({200, 203})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 Headers = Mapping[str, str]
@@ -33,8 +34,21 @@ class Answer:
     raw: urllib3.BaseHTTPResponse
     redirects: tuple[str, ...] = ()
 
+    def read_up_to(self, max_bytes: int) -> bytes:
+        """Read the body, or so much of it.
+
+        Raises:
+            SourceError: As for ``read``.
+        """
+        body = bytearray()
+        while len(body) < max_bytes and (chunk := self.read(max_bytes - len(body))):
+            body += chunk
+        return bytes(body)
+
     def read(self, size: int) -> bytes:
-        """Read so many bytes of the body as they come over the wire, fewer only at its end.
+        """Read so many bytes of the body as they come over the wire; none are left at its end.
+
+        Fewer may mean the end, or that it broke off: reading on tells.
 
         Raises:
             TruncatedBodyError: It broke off. A retry may help.

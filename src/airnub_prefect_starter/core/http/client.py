@@ -19,6 +19,7 @@ from airnub_prefect_starter.common.errors import (
 from airnub_prefect_starter.core.http import headers as fields
 from airnub_prefect_starter.core.http.address import check_host
 from airnub_prefect_starter.core.http.answer import (
+    OK,
     REDIRECTS,
     Answer,
     Headers,
@@ -28,17 +29,17 @@ from airnub_prefect_starter.core.http.answer import (
 from airnub_prefect_starter.core.http.errors import request_error, status_error
 from airnub_prefect_starter.core.http.limiter import HostLimiter, Sleep
 from airnub_prefect_starter.core.http.pace import Pace
+from airnub_prefect_starter.core.http.robots import RobotsCache
 from airnub_prefect_starter.core.http.session import GuardedSession, SessionPool
 from airnub_prefect_starter.core.http.urls import host_of, origin, redact_url, split_url
 from airnub_prefect_starter.core.sources import HttpSource
 
-OK = frozenset({200, 203})
 WAITED_FOR = frozenset({429, 503})
 MAX_WAITS = 3
 
 
 class HttpClient:
-    """What all requests of a process share: pooled sessions and the limits per host.
+    """What all requests of a process share: pooled sessions, limits per host, robots.txt.
 
     Args:
         sleep: Waits so many seconds.
@@ -58,6 +59,7 @@ class HttpClient:
         self.clock = clock
         self.sessions = SessionPool()
         self.limiter = HostLimiter(monotonic, sleep)
+        self.robots = RobotsCache()
 
     @contextmanager
     def open(self, source: HttpSource, auth: SecretStr | None = None) -> Iterator[SourceSession]:

@@ -7,8 +7,8 @@ import zlib
 from dataclasses import dataclass
 
 from airnub_prefect_starter.common.errors import DigestMismatchError, PayloadError
-from airnub_prefect_starter.core.http.answer import Answer, Headers
-from airnub_prefect_starter.core.http.client import OK, SourceSession
+from airnub_prefect_starter.core.http.answer import OK, Answer, Headers
+from airnub_prefect_starter.core.http.client import SourceSession
 from airnub_prefect_starter.core.http.download import (
     READ_BYTES,
     check_length,

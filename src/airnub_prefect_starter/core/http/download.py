@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from airnub_prefect_starter.common.errors import SourceUnavailableError, TooLargeError
 from airnub_prefect_starter.core.http import headers as fields
-from airnub_prefect_starter.core.http.answer import Answer, Headers
-from airnub_prefect_starter.core.http.client import OK, SourceSession
+from airnub_prefect_starter.core.http.answer import OK, Answer, Headers
+from airnub_prefect_starter.core.http.client import SourceSession
 from airnub_prefect_starter.core.http.urls import redact_url
 from airnub_prefect_starter.core.manifest_models import Source
 from airnub_prefect_starter.core.store import Spool

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 from urllib.robotparser import RobotFileParser
 
 from airnub_prefect_starter.common.errors import SourceRejectedError
-from airnub_prefect_starter.core.http.client import OK, HttpClient
+from airnub_prefect_starter.core.http.answer import OK
 from airnub_prefect_starter.core.http.session import AGENT
 from airnub_prefect_starter.core.http.urls import origin, redact_url
 from airnub_prefect_starter.core.sources import HttpSource
+
+if TYPE_CHECKING:  # the client holds the cache, and the cache asks through the client
+    from airnub_prefect_starter.core.http.client import HttpClient
 
 # RFC 9309, 2.5: at least 500 KiB must be parsed; the rest may be ignored.
 MAX_ROBOTS_BYTES = 512 << 10
@@ -82,7 +86,7 @@ def _read(client: HttpClient, source: HttpSource) -> str:
     )
     with client.open(robots) as session, session.get(robots.url, accept=OK | _ABSENT) as answer:
         # Without the file everything is allowed (RFC 9309, 2.3.1.3).
-        body = answer.read(MAX_ROBOTS_BYTES) if answer.status in OK else b""
+        body = answer.read_up_to(MAX_ROBOTS_BYTES) if answer.status in OK else b""
     return body.decode("utf-8-sig", errors="replace")
 
 

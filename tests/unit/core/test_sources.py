@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from airnub_prefect_starter.common.errors import ConfigError
+from airnub_prefect_starter.core.configuration import ConfigModel, load_yaml, validate_value
+from airnub_prefect_starter.core.sources import (
+    AccessPolicy,
+    ApiSource,
+    AuthHeader,
+    CursorPaging,
+    FileSource,
+    HttpLimits,
+    PageSource,
+)
+
+GIVEN = {"source_id": "a", "url": "https://h.example/p"}
+
+
+def test_defaults_are_those_of_the_design() -> None:
+    limits = HttpLimits()
+
+    assert limits.max_bytes == 10 * 2**30
+    assert (limits.connect_timeout_s, limits.idle_timeout_s) == (10, 30)
+    assert limits.total_timeout_s == 6 * 3600
+    assert (limits.min_bytes_per_s, limits.rate_window_s) == (1024, 60)
+    assert (limits.max_redirects, limits.max_requests_per_host) == (5, 4)
+    assert AccessPolicy() == AccessPolicy(allow_networks=(), allow_ports=None, allow_hosts=None)
+
+
+def test_kinds_promise_their_media_type() -> None:
+    assert FileSource.model_validate(GIVEN).media_type is None
+    assert ApiSource.model_validate(GIVEN).media_type == "application/json"
+    assert PageSource.model_validate(GIVEN).media_type == "text/html"
+
+
+def test_paging_is_chosen_by_its_kind() -> None:
+    source = ApiSource.model_validate({**GIVEN, "paging": {"kind": "cursor", "next_path": "n"}})
+
+    assert source.paging == CursorPaging(kind="cursor", next_path="n")
+
+
+@pytest.mark.parametrize(
+    ("model", "wrong"),
+    [
+        pytest.param(FileSource, {"url": "ftp://h/p"}, id="scheme"),
+        pytest.param(FileSource, {"url": "http://user:pw@h/p"}, id="credentials"),
+        pytest.param(FileSource, {"source_id": "Ab c"}, id="source id"),
+        pytest.param(FileSource, {"expected_digest": "md5:1"}, id="digest"),
+        pytest.param(FileSource, {"media_type": "csv"}, id="media type"),
+        pytest.param(FileSource, {"typo": 1}, id="unknown key"),
+        pytest.param(FileSource, {"access": {"allow_networks": ["10.0.0.1/8"]}}, id="host bits"),
+        pytest.param(FileSource, {"access": {"allow_ports": [0]}}, id="port"),
+        pytest.param(FileSource, {"limits": {"max_bytes": 0}}, id="limit"),
+        pytest.param(FileSource, {"auth": {"secret": "A Secret"}}, id="secret's name"),
+        pytest.param(ApiSource, {"paging": {"kind": "scroll"}}, id="paging"),
+        pytest.param(ApiSource, {"paging": {"kind": "page", "size": 3}}, id="half a size"),
+    ],
+)
+def test_what_is_wrong_is_refused(model: type[ConfigModel], wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        model.model_validate({**GIVEN, **wrong})
+
+    assert "pw" not in str(caught.value)
+
+
+def test_credentials_in_a_file_are_not_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "source.yaml"
+    path.write_text("source_id: a\nurl: https://user:pw@h/p\n", encoding="utf-8")
+
+    with pytest.raises(ConfigError, match=r"source\.yaml:2:6: url: .* credentials") as caught:
+        load_yaml(path, FileSource)
+    assert "pw" not in str(caught.value)
+    with pytest.raises(ConfigError, match="credentials") as caught:
+        validate_value({**GIVEN, "url": "https://user:pw@h/p"}, FileSource, "Variable x")
+    assert "pw" not in str(caught.value)
+
+
+def test_a_secret_is_named_not_given() -> None:
+    assert AuthHeader(secret="the-token").model_dump() == {  # noqa: S106 - a name, not a value
+        "secret": "the-token",
+        "header": "Authorization",
+        "prefix": "Bearer ",
+    }
