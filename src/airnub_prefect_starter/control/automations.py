@@ -64,9 +64,13 @@ class Automations(Kind[AutomationSpec]):
         automation = AutomationCore(
             name=spec.name,
             description=spec.description,
+            # An update sends what was set alone, and the rest would stay as it is.
+            enabled=True,
             tags=[MANAGED_TAG],
             trigger=_trigger(ids[spec.after]),
             actions=[_action(ids[spec.run])],
+            actions_on_trigger=[],
+            actions_on_resolve=[],
         )
         if current is None:
             client.create_automation(automation)
@@ -104,6 +108,7 @@ def _current(automation: Automation, names: Mapping[UUID, str]) -> Current:
         and run is not None
         and automation.trigger == _trigger(after)
         and automation.actions == [_action(run)]
+        and not (automation.actions_on_trigger or automation.actions_on_resolve)
     )
     fields: Fields = {
         "description": automation.description,

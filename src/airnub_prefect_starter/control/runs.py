@@ -27,6 +27,7 @@ from prefect.client.schemas.filters import (
     LogFilterTimestamp,
     TaskRunFilter,
     TaskRunFilterFlowRunId,
+    TaskRunFilterSubFlowRuns,
 )
 from prefect.client.schemas.objects import FlowRun, Log
 from prefect.client.schemas.responses import DeploymentResponse
@@ -115,12 +116,13 @@ def start_run(
     """Create a run of a deployment, to be taken by a worker.
 
     Raises:
-        UnknownNameError: There is no such deployment. No retry.
+        UnknownNameError: There is no such deployment, or no such parameter. No retry.
         ConfigError: The parameters do not fit the flow, or the name is ambiguous. No retry.
         PlatformError: The server cannot be used.
     """
     with api_errors(f"Cannot run {deployment}"):
         found = find_deployment(client, deployment)
+        _require_known(found, parameters)
         try:
             run = client.create_flow_run_from_deployment(found.id, parameters=dict(parameters))
         except httpx.HTTPStatusError as exc:
@@ -129,6 +131,14 @@ def start_run(
                 raise ConfigError(f"Parameters of {deployment}: {detail}") from exc
             raise
     return run.id
+
+
+def _require_known(deployment: DeploymentResponse, parameters: Mapping[str, JsonValue]) -> None:
+    # The API lets unknown ones through, and the run then crashes.
+    schema = deployment.parameter_openapi_schema or {}
+    for name in parameters:
+        if name not in schema.get("properties", {}):
+            raise unknown(f"parameter of {deployment.name}", name, schema.get("properties", {}))
 
 
 def find_deployment(client: SyncPrefectClient, name: str) -> DeploymentResponse:
@@ -294,7 +304,11 @@ class _Follower:
         )
 
     def _tasks(self, flow_run_ids: list[UUID]) -> Mapping[str, int]:
-        wanted = TaskRunFilter(flow_run_id=TaskRunFilterFlowRunId(any_=flow_run_ids))
+        wanted = TaskRunFilter(
+            flow_run_id=TaskRunFilterFlowRunId(any_=flow_run_ids),
+            # A subflow's run has a task run in its parent too, which is no task's.
+            subflow_runs=TaskRunFilterSubFlowRuns(exists_=False),
+        )
         found = pages(
             lambda limit, offset: self._client.read_task_runs(
                 task_run_filter=wanted, limit=limit, offset=offset
