@@ -283,6 +283,12 @@ def test_a_fault_is_an_error_of_its_kind_and_leaves_nothing(
     assert kept.files() == before
 
 
+@pytest.mark.parametrize("url", ["http://.example/", "http://*.example/", "http://a b/"])
+def test_an_address_that_cannot_be_asked(kept: Kept, client: PatientClient, url: str) -> None:
+    with pytest.raises(BlockedUrlError, match=r"not an address|cannot be"):
+        fetch(kept, client, url)
+
+
 def test_refused_and_unresolved_addresses_are_transient(
     kept: Kept, client: PatientClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -336,6 +342,15 @@ def test_progress_in_small_steps_ends_after_five_resumes(
 
     assert len(faults.requests) == MAX_RESUMES + 1
     assert client.pauses == [0.2, 0.4, 0.8, 1.6, 3.2]
+
+
+def test_a_file_that_changes_all_the_time(
+    faults: FaultServer, kept: Kept, client: PatientClient
+) -> None:
+    url = faults.on("/data", *[cut(BODY, 10), status(416)] * 3)
+
+    with pytest.raises(SourceUnavailableError, match="changes while it is read"):
+        fetch(kept, client, url)
 
 
 OTHER = BODY[::-1]
