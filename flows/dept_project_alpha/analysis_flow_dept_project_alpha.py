@@ -22,11 +22,12 @@ def analysis_flow_dept_project_alpha(
     """Analyse all categories concurrently; a failed one fails the run, good ones are kept."""
     config = config or load_stage_config(STAGE, AnalysisConfig)
     outcomes = run_together(
+        STAGE,
         {
             "flight_summary": Subflow(
                 summarize_flights_flow_dept_project_alpha, config.flight_summary
             ),
-        }
+        },
     )
     publish_stage(STAGE, outcomes)
     return outcomes.require_all()

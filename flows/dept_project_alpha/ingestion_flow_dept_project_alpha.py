@@ -31,6 +31,7 @@ def ingestion_flow_dept_project_alpha(
     """Ingest all categories concurrently; a failed source fails the run, good ones are kept."""
     config = config or load_stage_config(STAGE, IngestionConfig)
     outcomes = run_together(
+        STAGE,
         {
             "public_api_data": Subflow(
                 ingest_public_api_data_flow_dept_project_alpha, config.public_api_data
@@ -41,7 +42,7 @@ def ingestion_flow_dept_project_alpha(
             "web_page_scraping": Subflow(
                 scrape_web_pages_flow_dept_project_alpha, config.web_page_scraping
             ),
-        }
+        },
     )
     calculate_ingest_metrics_task_dept_project_alpha(outcomes.kept())
     publish_stage(STAGE, outcomes)

@@ -25,12 +25,13 @@ def processing_flow_dept_project_alpha(
     """Process all categories concurrently; a failed table fails the run, good ones are kept."""
     config = config or load_stage_config(STAGE, ProcessingConfig)
     outcomes = run_together(
+        STAGE,
         {
             "flight_data": Subflow(process_flight_data_flow_dept_project_alpha, config.flight_data),
             "reference_data": Subflow(
                 process_reference_data_flow_dept_project_alpha, config.reference_data
             ),
-        }
+        },
     )
     publish_stage(STAGE, outcomes)
     return outcomes.require_all()

@@ -22,11 +22,12 @@ def ingestion_flow_dept_project_beta(
     """Ingest all categories concurrently; a failed source fails the run, good ones are kept."""
     config = config or load_stage_config(STAGE, IngestionConfig)
     outcomes = run_together(
+        STAGE,
         {
             "reference_files": Subflow(
                 download_reference_files_flow_dept_project_beta, config.reference_files
             ),
-        }
+        },
     )
     publish_stage(STAGE, outcomes)
     return outcomes.require_all()

@@ -12,7 +12,7 @@ import requests
 import typer
 
 from airnub_prefect_starter.cli.context import settings_and_catalog
-from airnub_prefect_starter.cli.output import progress, say, show_table
+from airnub_prefect_starter.cli.output import progress, say
 from airnub_prefect_starter.cli.run import Finished, execute, ready, show_finished
 from airnub_prefect_starter.common.errors import CorruptObjectError, PlatformError
 from airnub_prefect_starter.common.settings import Settings
@@ -55,7 +55,9 @@ def _show(finished: Finished, settings: Settings) -> None:
     show_finished(finished)
     store = open_store(department_url(settings.store_url, DEPARTMENT))
     _show_totals(finished, store)
-    show_table("Artifacts", ("artifact", "address"), [(a.key, a.url) for a in finished.artifacts])
+    say("Artifacts:")
+    for artifact in finished.artifacts:
+        say(f"  {artifact.url}  {artifact.key}")
 
 
 def _show_totals(finished: Finished, store: Store) -> None:
@@ -79,13 +81,13 @@ def _show_next_steps(*, running: bool) -> None:
     steps = [
         ("make demo", "again: every source is unchanged, nothing is written"),
         ("make demo BREAK=1", "one source is down: the run fails and names it"),
-        (".venv/bin/airnub trace processing.flight_data/flights -d project_alpha", "where from"),
+        (".venv/bin/airnub trace processing.flight_data/planes -d project_alpha", "from where"),
         (".venv/bin/airnub store ls -d project_alpha", "what is stored"),
     ]
     if running:
         steps.append(("make down", "stop the server, the worker and the sample sources"))
     for command, why in steps:
-        say(f"  {command:<30}  {why}")
+        say(f"  {command:<70}  {why}")
 
 
 @contextmanager

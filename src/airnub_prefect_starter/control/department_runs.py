@@ -9,7 +9,7 @@ from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
-from prefect.utilities.urls import url_for
+from prefect.settings import PREFECT_UI_URL
 from pydantic import JsonValue
 
 from airnub_prefect_starter.common.names import Category, Stage
@@ -105,11 +105,10 @@ class DepartmentRuns:
                     artifact_filter=wanted, limit=limit, offset=offset
                 )
             )
-            keyed = {each.key: each for each in found if each.key}
-        return [
-            PublishedArtifact(key, url_for("artifact", obj_id=keyed[key].id) or "")
-            for key in sorted(keyed)
-        ]
+            keyed = {each.key: each.id for each in found if each.key}
+        # Prefect's `url_for` knows no artifacts.
+        ui = f"{PREFECT_UI_URL.value() or ''}/artifacts/artifact"
+        return [PublishedArtifact(key, f"{ui}/{keyed[key]}") for key in sorted(keyed)]
 
 
 def reports_of(store: Store, summaries: Collection[RunSummary]) -> list[RunReport]:

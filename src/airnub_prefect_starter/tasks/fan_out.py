@@ -12,10 +12,11 @@ from functools import partial, wraps
 from threading import Event
 from typing import Any, Generic, Protocol, TypeVar
 
-from prefect import Flow, Task
+from prefect import Flow, Task, tags
 from prefect.futures import PrefectFuture
 
 from airnub_prefect_starter.common.errors import ConfigError
+from airnub_prefect_starter.common.names import Stage
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -116,18 +117,22 @@ class Subflow(Generic[Result_co]):
     argument: object
 
 
-def run_together(subflows: Mapping[str, Subflow[Result]]) -> Outcomes[Result]:
-    """Run flows concurrently, each in a thread with the caller's run context.
+def run_together(stage: Stage, subflows: Mapping[str, Subflow[Result]]) -> Outcomes[Result]:
+    """Run a stage's category flows concurrently, each in a thread with the caller's run context.
 
     One is created after the other and all run at once: Prefect's server on SQLite answers a second
     creation at the same moment with 503, for which its client waits two seconds and more.
 
     Args:
-        subflows: Name → what to call.
+        stage: Its tags, and those of the category, go to the subflow's run and its task runs.
+        subflows: Category → what to call.
     """
     threads = ThreadPoolExecutor(max_workers=max(1, len(subflows)), thread_name_prefix="flow")
     with threads:
-        futures = {name: _begin(threads, subflow) for name, subflow in subflows.items()}
+        futures = {}
+        for name, subflow in subflows.items():
+            with tags(*stage.category(name).tags):
+                futures[name] = _begin(threads, subflow)
         return _collect({name: future.result for name, future in futures.items()})
 
 

@@ -1,4 +1,4 @@
-"""Departments as a user runs them: registered, run by the worker, unchanged, broken, without a server."""
+"""Departments as a user runs them: registered, run, unchanged, broken, without a server."""
 
 import json
 import subprocess
