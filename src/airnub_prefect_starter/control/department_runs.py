@@ -114,7 +114,8 @@ class DepartmentRuns:
 def reports_of(store: Store, summaries: Collection[RunSummary]) -> list[RunReport]:
     """Read the reports that runs and their subflows wrote, in the order of their start."""
     run_ids = {str(run_id) for summary in summaries for run_id in run_ids_of(summary)}
-    return [report for report in store.reports() if report.run_id in run_ids]
+    found = [report for report in store.reports() if report.run_id in run_ids]
+    return sorted(found, key=lambda report: (report.started_at, report.flow))
 
 
 def run_ids_of(summary: RunSummary) -> list[UUID]:

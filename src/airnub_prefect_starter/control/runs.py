@@ -44,7 +44,7 @@ from airnub_prefect_starter.control.reconcile import api_errors, pages
 
 Progress = Callable[[str], None]
 
-_POLL_S = 1.0
+_POLL_S = 0.5
 _UNCLAIMED_S = 30
 # Records are sent in batches: one that is older than the newest seen may still arrive.
 _LATE = timedelta(seconds=10)
@@ -231,6 +231,7 @@ class _Follower:
         self._on_progress = on_progress
         self._level = level
         self._runs: dict[UUID, FlowRun] = {}
+        self._flows: dict[UUID, str] = {}
         self._shown: set[UUID] = set()
         self._newest: datetime | None = None
 
@@ -263,7 +264,12 @@ class _Follower:
         known = self._runs.get(run.id)
         self._runs[run.id] = run
         if known is None or known.state_name != run.state_name:
-            self._on_progress(f"Run {run.name} is {run.state_name}")
+            self._on_progress(f"{self._flow_name(run)} is {run.state_name}")
+
+    def _flow_name(self, run: FlowRun) -> str:
+        if run.flow_id not in self._flows:
+            self._flows[run.flow_id] = self._client.read_flow(run.flow_id).name
+        return self._flows[run.flow_id]
 
     def _subflows(self) -> list[FlowRun]:
         parents = FlowRunFilterParentFlowRunId(any_=list(self._runs))
@@ -319,7 +325,9 @@ class _Follower:
 
 def _line(log: Log) -> str:
     when = log.timestamp.astimezone()
-    return f"{when:%H:%M:%S} {logging.getLevelName(log.level):<7} {log.message}"
+    # A traceback belongs to the run's page, where the whole record is.
+    message = log.message.partition("\n")[0]
+    return f"{when:%H:%M:%S} {logging.getLevelName(log.level):<7} {message}"
 
 
 def _url(flow_run_id: UUID) -> str:
