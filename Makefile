@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test unit integration check fmt render lock coverage bench clean
+.PHONY: help setup demo up down status test unit integration e2e check fmt render lock coverage bench clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ unit: setup  ## Run the unit tests (seconds, no Prefect)
 
 integration: setup  ## Run the tests against a real Prefect server
 	@$(BIN)/pytest tests/integration
+
+e2e: setup  ## Clone the repository and run the README's commands in the clone (minutes)
+	@$(BIN)/pytest tests/e2e
 
 coverage: setup  ## Run all tests and report the coverage of src (90 % at least)
 	@$(BIN)/pytest tests/unit tests/integration --cov --cov-report=

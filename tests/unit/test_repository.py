@@ -1,6 +1,7 @@
 """Guards of the repository as a whole: conventions that nothing else would notice being broken."""
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -128,8 +129,19 @@ def test_unit_tests_do_not_import_prefect() -> None:
         "pytest.main(['--collect-only', '-q', '-p', 'no:cacheprovider', 'tests/unit']); "
         "sys.exit('prefect' in sys.modules)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False)
 
     assert done.returncode == 0, done.stdout.decode()[-2000:]
+
+
+# Prefect takes a second to import: tests/integration does the same for what needs it.
+PLAIN = ("common", "core", "demo", "cli")
+
+
+@pytest.mark.parametrize("package", PLAIN)
+def test_every_module_imports(package: str) -> None:
+    folder = ROOT / "src" / "airnub_prefect_starter"
+    for path in tracked(f"src/airnub_prefect_starter/{package}/*.py"):
+        if path.name != "__main__.py":
+            name = path.relative_to(folder).with_suffix("").as_posix().replace("/", ".")
+            importlib.import_module(f"airnub_prefect_starter.{name.removesuffix('.__init__')}")
