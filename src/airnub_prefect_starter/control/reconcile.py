@@ -7,7 +7,6 @@ object that fails does not stop the others, and what does not carry our tag is n
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,11 +18,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.exceptions import PrefectException
 from pydantic import JsonValue, ValidationError
 
-from airnub_prefect_starter.common.errors import (
-    DifferencesError,
-    PlatformError,
-    StarterError,
-)
+from airnub_prefect_starter.common.errors import DifferencesError, PlatformError, StarterError
 
 Spec = TypeVar("Spec")
 Item = TypeVar("Item")
@@ -146,7 +141,7 @@ class Summary:
 
     def count(self, action: Action) -> int:
         """Count the changes of one sort."""
-        return Counter(change.action for change in self.changes)[action]
+        return sum(change.action == action for change in self.changes)
 
     def __str__(self) -> str:
         return (

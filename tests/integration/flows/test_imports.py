@@ -12,9 +12,10 @@ from airnub_prefect_starter.core.departments import load_catalog
 
 ROOT = Path(__file__).parents[3]
 CATALOG = load_catalog(load_settings({"AIRNUB_PROJECT_ROOT": str(ROOT)}))
+FLOWS = [*CATALOG.stages, *CATALOG.categories]
 
 
-@pytest.mark.parametrize("flow", (*CATALOG.stages, *CATALOG.categories), ids=lambda f: f.deployment)
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda f: f.deployment)
 def test_every_entrypoint_loads_without_a_placeholder(flow: Stage | Category) -> None:
     loaded = load_flow_from_entrypoint(
         f"{ROOT / flow.flow_file}:{flow.flow_function}", use_placeholder_flow=False
