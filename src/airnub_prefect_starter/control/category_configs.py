@@ -27,7 +27,7 @@ def config_model(category: Category, root: Path) -> type[ConfigModel]:
         sys.path.insert(0, str(root))
     try:
         module = importlib.import_module(".".join(file.with_suffix("").parts))
-    except ImportError as error:
+    except (ImportError, SyntaxError) as error:
         raise ConfigError(f"{file}: cannot be imported: {error}", "Correct the module") from error
     model = getattr(module, category.config_class, None)
     if not (isinstance(model, type) and issubclass(model, ConfigModel)):

@@ -198,12 +198,23 @@ def validate(
     Raises:
         ConfigError: It does not fit; one line per mistake. No retry.
     """
-    value = settings.resolve(document.value) if settings else document.value
+    value = _resolved(document, document.value, (), settings) if settings else document.value
     try:
         return model.model_validate(value)
     except ValidationError as error:
         lines = [_explain(document, model, each) for each in error.errors(include_url=False)]
         raise ConfigError("\n".join(lines)) from None
+
+
+def _resolved(document: YamlDocument, value: Any, at: _Location, settings: Settings) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _resolved(document, v, (*at, k), settings) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_resolved(document, v, (*at, i), settings) for i, v in enumerate(value)]
+    try:
+        return settings.resolve(value)
+    except ConfigError as error:
+        raise ConfigError(f"{document.place(at)}: {error.message}", error.remedy) from None
 
 
 def validate_value(

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from airnub_prefect_starter.common.clock import Clock, utc_now
-from airnub_prefect_starter.common.errors import ConfigError
+from airnub_prefect_starter.common.errors import ConfigError, ObjectNotFoundError
 from airnub_prefect_starter.core.manifest_models import (
     OCTET_STREAM,
     Descriptor,
@@ -33,6 +33,7 @@ from airnub_prefect_starter.core.store.commits import (
 from airnub_prefect_starter.core.store.committer import Committer
 from airnub_prefect_starter.core.store.digest import Digest
 from airnub_prefect_starter.core.store.export import Link, export
+from airnub_prefect_starter.core.store.faults import translated
 from airnub_prefect_starter.core.store.local import Durability, LocalBackend
 from airnub_prefect_starter.core.store.objects import Objects
 from airnub_prefect_starter.core.store.protocol import StoreBackend
@@ -247,14 +248,34 @@ def department_url(root_url: str, department_id: str) -> str:
     return f"{root_url.rstrip('/')}/{department_id}"
 
 
-def open_store(url: str, *, durability: Durability = "full", clock: Clock = utc_now) -> Store:
+def open_store(
+    url: str, *, durability: Durability = "full", clock: Clock = utc_now, create: bool = True
+) -> Store:
     """Open the store at an address, making it if its folder is empty or missing.
+
+    Args:
+        url: ``file:///…``.
+        durability: See ``LocalBackend``.
+        clock: The time that manifests and refs carry.
+        create: Whether to make what is missing; who only reads should not.
 
     Raises:
         ConfigError: The address is not ``file:///…``, or something else is there. No retry.
+        ObjectNotFoundError: There is no store, and none is to be made. No retry.
         StoreError: The folder cannot be read or made.
     """
-    return Store(LocalBackend(_folder_of(url), durability=durability), clock)
+    folder = _folder_of(url)
+    if not create:
+        _require_store(folder, url)
+    return Store(LocalBackend(folder, durability=durability), clock)
+
+
+def _require_store(folder: Path, url: str) -> None:
+    with translated(f"Opening the store {folder}"):
+        if not (folder / layout.MARKER_KEY).is_file():
+            raise ObjectNotFoundError(
+                f"There is no store at {url}", "Correct the address, or store something there first"
+            )
 
 
 def _folder_of(url: str) -> Path:
