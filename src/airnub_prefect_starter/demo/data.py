@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -31,6 +32,10 @@ _INTEGERS = frozenset(
 _FLOATS = frozenset(
     {"lat", "lon", "temp", "dewp", "humid", "wind_speed", "wind_gust", "precip", "pressure"}
     | {"visib"}
+)
+_COUNTED = (
+    *("year", "month", "day", "origin", "carrier"),
+    *("dep_time", "dep_delay", "arr_delay", "distance"),
 )
 
 
@@ -138,14 +143,17 @@ def _typed(name: str, text: str) -> Cell:
 def _count_daily(months: dict[int, bytes]) -> Iterator[DailyCount]:
     totals: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0] * 5)
     for body in months.values():
-        for row in csv.DictReader(io.StringIO(body.decode())):
-            date = f"{row['year']}-{int(row['month']):02}-{int(row['day']):02}"
-            total = totals[date, row["origin"], row["carrier"]]
+        reader = csv.reader(io.StringIO(body.decode()))
+        # A dictionary for each of 336,776 rows would take longer than all the rest.
+        columns = itemgetter(*map(next(reader).index, _COUNTED))
+        for row in reader:
+            year, month, day, origin, carrier, departed, late, arrived_late, miles = columns(row)
+            total = totals[f"{year}-{month:0>2}-{day:0>2}", origin, carrier]
             total[0] += 1
-            total[1] += row["dep_time"] == _MISSING
-            total[2] += _minutes(row["dep_delay"])
-            total[3] += _minutes(row["arr_delay"])
-            total[4] += int(row["distance"])
+            total[1] += departed == _MISSING
+            total[2] += _minutes(late)
+            total[3] += _minutes(arrived_late)
+            total[4] += int(miles)
     for key, total in totals.items():
         yield DailyCount(*key, *total)
 

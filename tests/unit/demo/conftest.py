@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from http.client import HTTPConnection
 
 import pytest
 import requests
@@ -33,3 +34,10 @@ def session() -> Iterator[requests.Session]:
 @pytest.fixture
 def bearer() -> dict[str, str]:
     return {"Authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.fixture
+def connection(server: SourceServer) -> Iterator[HTTPConnection]:
+    opened = HTTPConnection("127.0.0.1", server.port, timeout=10)
+    yield opened
+    opened.close()

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import hashlib
+import re
+from urllib.parse import urljoin
+from urllib.robotparser import RobotFileParser
+
+import requests
+
+from airnub_prefect_starter.demo import SiteOptions, SourceServer
+
+
+def every_path(base: str, session: requests.Session) -> list[str]:
+    front = session.get(f"{base}/").text
+    found = re.findall(r'href="([^"]+)"', front)
+    return [f"/{each}" for each in found if not each.startswith("flaky/")]
+
+
+def fetch(
+    base: str, session: requests.Session, path: str, bearer: dict[str, str]
+) -> tuple[int, bytes, dict[str, str]]:
+    response = session.get(base + path, headers=bearer)
+    headers = {name: value for name, value in response.headers.items() if name != "Date"}
+    return response.status_code, response.content, headers
+
+
+def test_two_servers_on_two_ports_give_the_same_bytes_and_headers(
+    server: SourceServer, session: requests.Session, bearer: dict[str, str]
+) -> None:
+    token = bearer["Authorization"].removeprefix("Bearer ")
+    with SourceServer(options=SiteOptions(token=token, drip_s=0)) as other:
+        assert other.port != server.port
+        paths = [*every_path(server.url, session), "/"]
+        assert len(paths) > 30
+        for path in paths:
+            first = fetch(server.url, session, path, bearer)
+            assert first[0] == 200, path
+            assert first == fetch(other.url, session, path, bearer), path
+            assert b"127.0.0.1" not in first[1]
+            assert b"localhost" not in first[1]
+            assert b"http://" not in first[1]
+
+
+def test_files_have_the_sums_that_the_server_publishes(url: str, session: requests.Session) -> None:
+    lines = session.get(f"{url}/files/SHA256SUMS").text.splitlines()
+    assert len(lines) == 16
+    for line in lines:
+        digest, name = line.split("  ")
+        assert hashlib.sha256(session.get(f"{url}/files/{name}").content).hexdigest() == digest
+
+
+def test_monthly_files_hold_every_flight_once(url: str, session: requests.Session) -> None:
+    months = [session.get(f"{url}/files/flights/2013-{m:02}.csv").content for m in range(1, 13)]
+    headers = {body.split(b"\n", 1)[0] for body in months}
+    assert len(headers) == 1
+    assert sum(body.count(b"\n") - 1 for body in months) == 336_776
+    assert [body.split(b"\n", 2)[1].split(b",")[1] for body in months] == [
+        str(month).encode() for month in range(1, 13)
+    ]
+
+
+def test_pages_of_a_collection_share_their_entity_tag(url: str, session: requests.Session) -> None:
+    tags = {session.head(f"{url}/api/airports?page={page}").headers["ETag"] for page in (1, 2, 3)}
+    assert len(tags) == 1
+
+
+def test_robots_and_the_pages_it_covers(url: str, session: requests.Session) -> None:
+    rules = RobotFileParser()
+    rules.parse(session.get(f"{url}/robots.txt").text.splitlines())
+    start = f"{url}/pages/index.html"
+    links = {
+        urljoin(start, each) for each in re.findall(r'href="([^"]+)"', session.get(start).text)
+    }
+    assert {session.get(link).status_code for link in links} == {200}
+    refused = {link for link in links if not rules.can_fetch("any", link)}
+    assert refused == {f"{url}/pages/private/delays.html"}
+
+
+def test_pages_say_their_charset(url: str, session: requests.Session) -> None:
+    airlines = session.get(f"{url}/pages/airlines.html")
+    assert airlines.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "Données" in airlines.content.decode()
+    assert "336776" in airlines.text
+    notes = session.get(f"{url}/pages/notes.html")
+    assert notes.headers["Content-Type"] == "text/html"
+    assert '<meta charset="iso-8859-1">' in notes.content.decode("iso-8859-1")
+    assert "météo" in notes.content.decode("iso-8859-1")
+
+
+def test_airport_pages_add_up(url: str, session: requests.Session) -> None:
+    total = 0
+    for code in ("EWR", "JFK", "LGA"):
+        page = session.get(f"{url}/pages/airports/{code}.html").text
+        rows = re.findall(r"<tr><td>\w+</td><td>(\d+)</td><td>\d+</td></tr>", page)
+        assert len(rows) == 12
+        total += sum(int(each) for each in rows)
+    assert total == 336_776
