@@ -59,6 +59,9 @@ def apply(
     only: Annotated[
         Literal["variables", "blocks"] | None, typer.Option(help="Only one kind.")
     ] = None,
+    with_docker: Annotated[
+        bool, typer.Option("--with-docker", help="Also create the Docker work pool.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Bring Variables and Blocks on the server to what Git says.
@@ -67,7 +70,8 @@ def apply(
     """
     settings, catalog = settings_and_catalog()
     settings = connect(settings)
-    summary = register(catalog, settings, kinds=_KINDS[only])
+    kinds = (*_KINDS[only], "work pool") if with_docker else _KINDS[only]
+    summary = register(catalog, settings, kinds=kinds, with_docker=with_docker)
     show_summary(summary, as_json=as_json)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -44,7 +44,11 @@ def start(settings: Settings, catalog: Catalog, port: int | None = None) -> Plat
 
 
 def register(
-    catalog: Catalog, settings: Settings, *, kinds: Collection[str] | None = None
+    catalog: Catalog,
+    settings: Settings,
+    *,
+    kinds: Collection[str] | None = None,
+    with_docker: bool = False,
 ) -> Summary:
     """Bring the server to what Git says; needs connected settings.
 
@@ -52,12 +56,15 @@ def register(
         catalog: The departments.
         settings: What `connect` returned.
         kinds: Names of the kinds of objects to look at; None for all.
+        with_docker: Also create the Docker work pool.
     """
     # Deferred: importing Prefect takes a second, and `connect` must have come first.
     from airnub_prefect_starter.control import bootstrap as control
-    from airnub_prefect_starter.control.from_departments import desired_state
+    from airnub_prefect_starter.control.from_departments import DOCKER_POOL, desired_state
 
     desired = desired_state(catalog, settings)
+    if with_docker:
+        desired = replace(desired, pools=(*desired.pools, DOCKER_POOL))
     return control.bootstrap(desired, settings=settings, on_progress=progress, kinds=kinds)
 
 

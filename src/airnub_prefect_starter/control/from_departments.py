@@ -47,6 +47,12 @@ def desired_state(catalog: Catalog, settings: Settings) -> DesiredState:
     )
 
 
+# What the `docker-container/local-worker-infra` block of earlier Prefect versions was.
+DOCKER_POOL = WorkPoolSpec(
+    "local-worker-infra", type="docker", description="Runs in local Docker containers"
+)
+
+
 def deployments(catalog: Catalog) -> tuple[DeploymentSpec, ...]:
     """Compute every deployment: each stage's, then each category's."""
     return tuple(

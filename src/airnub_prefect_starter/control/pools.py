@@ -8,7 +8,6 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.objects import WorkPool, WorkQueue
 from prefect.exceptions import ObjectNotFound
-from prefect.workers.base import BaseWorker
 from pydantic import JsonValue
 
 from airnub_prefect_starter.common.errors import ConfigError, PlatformError
@@ -42,7 +41,7 @@ class WorkPools(Kind[WorkPoolSpec]):
             PlatformError: The pool is there with another type, which cannot be changed. No retry.
         """
         if current is None:
-            template = spec.base_job_template or _default_template(spec.type)
+            template = spec.base_job_template or _default_template(client, spec.type)
             fields = {**_settable(spec), "base_job_template": template}
             client.create_work_pool(
                 WorkPoolCreate.model_validate({"name": spec.name, "type": spec.type, **fields})
@@ -142,11 +141,13 @@ def _current_pool(pool: WorkPool) -> Current:
     return Current(str(pool.id), fields)
 
 
-def _default_template(pool_type: str) -> dict[str, JsonValue]:
-    worker = BaseWorker.get_worker_class_from_type(pool_type)
-    if worker is None:
-        raise ConfigError(f"There is no worker of type {pool_type!r}", "Use process or kubernetes")
-    return worker.get_default_base_job_template()
+def _default_template(client: SyncPrefectClient, pool_type: str) -> dict[str, JsonValue]:
+    # The server knows the templates of all worker types; here, only those that are installed.
+    for workers in client.read_worker_metadata().values():
+        if pool_type in workers:
+            template: dict[str, JsonValue] = workers[pool_type]["default_base_job_configuration"]
+            return template
+    raise ConfigError(f"There is no worker of type {pool_type!r}", "Use process or kubernetes")
 
 
 def _queues(client: SyncPrefectClient, pool: str) -> Iterable[WorkQueue]:
