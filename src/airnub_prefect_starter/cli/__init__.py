@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 
 import typer
 
 from airnub_prefect_starter.cli import config, demo, platform, render, run, store, trace
 from airnub_prefect_starter.cli.output import show_error
-from airnub_prefect_starter.common.errors import StarterError, exit_code_of
+from airnub_prefect_starter.common.errors import EXIT_BUG, StarterError, exit_code_of
 
 app = typer.Typer(
     name="airnub",
@@ -48,9 +49,18 @@ def run_command(arguments: list[str]) -> int:
         app(arguments, prog_name="airnub")
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else 0
-    except (StarterError, ExceptionGroup) as error:
-        if isinstance(error, ExceptionGroup) and error.split(StarterError)[1]:
-            raise  # a bug among them: it needs its traceback
+    except Exception as error:  # noqa: BLE001 - the last one who can tell: one line, or a traceback
+        if _is_bug(error):
+            traceback.print_exc()
+            sys.stderr.write("error: This is a bug in airnub. Report it with the lines above\n")
+            return EXIT_BUG
         show_error(error, as_json="--json" in arguments)
         return exit_code_of(error)
     return 0
+
+
+def _is_bug(error: Exception) -> bool:
+    """Tell whether an error, or one of a group, is none that this project raises on purpose."""
+    if isinstance(error, ExceptionGroup):
+        return error.split(StarterError)[1] is not None
+    return not isinstance(error, StarterError)

@@ -38,20 +38,22 @@ def check(as_json: JsonOption = False) -> None:
 @app.command()
 def show(
     name: Annotated[str, typer.Argument(help="DEPT.STAGE or DEPT.STAGE.CATEGORY.")],
+    as_json: JsonOption = False,  # noqa: ARG001 - it always is; accepted so that scripts need not know
 ) -> None:
-    """Show a stage's or category's configuration as a run gets it, addresses resolved.
+    """Show a stage's or category's configuration as a run gets it, addresses resolved, as JSON.
 
     Example: airnub config show project_alpha.ingestion
     """
     settings, catalog = settings_and_catalog()
-    settings = connect(settings)
     department, stage, category = parse_deployment(name)
     entry = catalog.department(department)
     if category:
-        show_json(load_section(entry.category(stage, category), settings))
+        named = entry.category(stage, category)
+        show_json(load_section(named, connect(settings)))
         return
-    entry.stage(stage)
-    show_json({each.id: load_section(each, settings) for each in entry.categories(stage)})
+    categories = entry.categories(entry.stage(stage).id)
+    settings = connect(settings)
+    show_json({each.id: load_section(each, settings) for each in categories})
 
 
 @app.command()

@@ -28,27 +28,31 @@ def settings_and_catalog() -> tuple[Settings, Catalog]:
     return settings, load_catalog(settings)
 
 
-def chosen_store(department: str | None, url: str | None) -> Store:
+def chosen_store(department: str | None, url: str | None, *, create: bool = False) -> Store:
     """Open the store that ``--department`` or ``--url`` names.
 
     Without either, the only department's store is meant; with several, the choice must be made.
 
     Raises:
         ConfigError: Both or, with several departments, none is given. No retry.
+        ObjectNotFoundError: It does not exist, and ``create`` does not allow to make it. No retry.
+        StoreError: It cannot be opened.
     """
     if url and department:
         raise ConfigError("--department and --url are both given", "Give one of them")
     settings = load_settings()
-    if url:
-        return open_store(url, durability=settings.durability)
+    address = url or _department_store(settings, department)
+    return open_store(address, durability=settings.durability, create=create)
+
+
+def _department_store(settings: Settings, department: str | None) -> str:
     catalog = load_catalog(settings)
     if department is None:
         if len(catalog.entries) > 1:
             known = ", ".join(catalog.entries)
             raise ConfigError("No department is given", f"Add --department; known: {known}")
         department = next(iter(catalog.entries))
-    name = catalog.department(department).name.id
-    return open_store(department_url(settings.store_url, name), durability=settings.durability)
+    return department_url(settings.store_url, catalog.department(department).name.id)
 
 
 def connect(settings: Settings) -> Settings:

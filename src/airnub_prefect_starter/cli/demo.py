@@ -6,19 +6,19 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import requests
 import typer
 
 from airnub_prefect_starter.cli.context import settings_and_catalog
-from airnub_prefect_starter.cli.output import progress, say
-from airnub_prefect_starter.cli.run import Finished, execute, ready, show_finished
+from airnub_prefect_starter.cli.output import JsonOption, patience, progress, say, show_json
+from airnub_prefect_starter.cli.run import Finished, as_dict, execute, ready, show_finished
 from airnub_prefect_starter.common.errors import CorruptObjectError, PlatformError
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control import platform as embedded
-from airnub_prefect_starter.core.store import Store, department_url, open_store
-from airnub_prefect_starter.core.store.verify import verify
+from airnub_prefect_starter.core.store import department_url, open_store
+from airnub_prefect_starter.core.store.verify import VerifyReport, verify
 
 DEPARTMENT = "project_alpha"
 BROKEN = "/files/weather.csv"
@@ -30,6 +30,7 @@ def demo(
     break_source: Annotated[
         bool, typer.Option("--break", help="Take one source down and see the run fail.")
     ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Run Project Alpha end to end on real data, and show what was stored.
 
@@ -43,37 +44,57 @@ def demo(
     try:
         with _broken_source(settings) if break_source else _all_sources(settings):
             finished = execute(entry, None, {}, settings, level=logging.WARNING)
-        _show(finished, settings)
+        _show(finished, settings, as_json=as_json)
     finally:
         if once:
             embedded.down(settings, on_progress=progress)
     finished.require_completed()
-    _show_next_steps(running=not once)
+    if not as_json:
+        _show_next_steps(running=not once)
 
 
-def _show(finished: Finished, settings: Settings) -> None:
-    show_finished(finished)
-    store = open_store(department_url(settings.store_url, DEPARTMENT))
-    _show_totals(finished, store)
+def _show(finished: Finished, settings: Settings, *, as_json: bool) -> None:
+    if not as_json:
+        show_finished(finished)
+    report = _verified(settings)
+    if as_json:
+        show_json(_facts(finished, report))
+        return
+    named = [f"{count} {name.replace('_', ' ')}" for name, count in _outcomes(finished).items()]
+    say(f"Sources: {', '.join(named)}")
+    say(
+        f"Store: {report.blobs} blobs, {report.manifests} manifests, {report.refs} refs; "
+        "every byte verified"
+    )
     say("Artifacts:")
     for artifact in finished.artifacts:
         say(f"  {artifact.url}  {artifact.key}")
 
 
-def _show_totals(finished: Finished, store: Store) -> None:
+def _facts(finished: Finished, report: VerifyReport) -> dict[str, Any]:
+    return {
+        "runs": [as_dict(summary) for summary in finished.summaries],
+        "sources": _outcomes(finished),
+        "store": {"blobs": report.blobs, "manifests": report.manifests, "refs": report.refs},
+        "artifacts": {artifact.key: artifact.url for artifact in finished.artifacts},
+    }
+
+
+def _outcomes(finished: Finished) -> Counter[str]:
     outcomes = Counter[str](each.outcome for report in finished.reports for each in report.results)
     outcomes["failed"] = sum(len(report.failures) for report in finished.reports)
-    named = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in (+outcomes).items())
-    say(f"Sources: {named}")
-    report = verify(store, level="deep")
+    return +outcomes
+
+
+def _verified(settings: Settings) -> VerifyReport:
+    store = open_store(department_url(settings.store_url, DEPARTMENT))
+    with patience("Verifying"):
+        report = verify(store, level="deep")
     if report.violations:
         raise CorruptObjectError(
             f"{len(report.violations)} violations in the store", "Run `airnub store verify`"
         )
-    say(
-        f"Store: {report.blobs} blobs, {report.manifests} manifests, {report.refs} refs; "
-        "every byte verified"
-    )
+    return report
 
 
 def _show_next_steps(*, running: bool) -> None:

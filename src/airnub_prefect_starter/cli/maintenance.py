@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated
@@ -10,13 +11,26 @@ from typing import Annotated
 import typer
 
 from airnub_prefect_starter.cli.context import DepartmentOption, UrlOption, chosen_store
-from airnub_prefect_starter.cli.output import JsonOption, human_bytes, say, show_json, show_table
+from airnub_prefect_starter.cli.output import JsonOption, human_bytes, patience, say, show_json
 from airnub_prefect_starter.common.errors import ConfigError, CorruptObjectError
 from airnub_prefect_starter.common.settings import load_settings
-from airnub_prefect_starter.core.store import open_store
+from airnub_prefect_starter.core.configuration import validate_value
+from airnub_prefect_starter.core.fetching import shared_client
+from airnub_prefect_starter.core.http import AccessPolicy
+from airnub_prefect_starter.core.http.download import download
+from airnub_prefect_starter.core.manifest_models import Source
+from airnub_prefect_starter.core.sources import FileSource
+from airnub_prefect_starter.core.store import Spool, open_store
 from airnub_prefect_starter.core.store.copying import copy_store
-from airnub_prefect_starter.core.store.gc import expire_results, mark, sweep
-from airnub_prefect_starter.core.store.verify import Level, VerifyReport
+from airnub_prefect_starter.core.store.gc import (
+    Candidates,
+    Expired,
+    Swept,
+    expire_results,
+    mark,
+    sweep,
+)
+from airnub_prefect_starter.core.store.verify import Level, Refetch, VerifyReport, Violation
 from airnub_prefect_starter.core.store.verify import verify as verify_store
 
 _SAMPLE = re.compile(r"(\d+)/(\d+)")
@@ -27,39 +41,90 @@ def verify(
         Level, typer.Option(help="meta: names and sizes; deep: every byte is hashed.")
     ] = "meta",
     sample: Annotated[str, typer.Option(help="Check one part of so many, such as 1/30.")] = "1/1",
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Fetch missing and corrupt blobs again.")
+    ] = False,
+    allow_network: Annotated[
+        list[str] | None, typer.Option(help="A private network that --repair may reach.")
+    ] = None,
     department: DepartmentOption = None,
     url: UrlOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check a store; exit 21 names each violation. Corrupt objects go to quarantine, never away.
 
+    A repair is accepted only if the source still has the bytes of the very digest.
+
     Example: airnub store verify --level deep --sample 7/30 -d project_alpha
     """
     found = _SAMPLE.fullmatch(sample)
     if not found:
         raise ConfigError(f"{sample!r} is not PART/PARTS", "Write 1/30, for example")
+    if allow_network and not repair:
+        raise ConfigError("--allow-network is for --repair", "Add --repair or leave it out")
     part = int(found[1]), int(found[2])
-    report = verify_store(chosen_store(department, url), level=level, sample=part)
+    refetch = _refetch(allow_network or []) if repair else None
+    store = chosen_store(department, url)
+    with patience("Verifying"):
+        report = verify_store(store, level=level, sample=part, repair=refetch)
     _show_report(report, as_json=as_json)
-    if report.violations:
-        raise CorruptObjectError(
-            f"{len(report.violations)} violations",
-            "Run the stage again: it stores anew what is missing or corrupt",
-        )
+    _require_sound(report, repair=repair)
+
+
+def _refetch(networks: list[str]) -> Refetch:
+    access = validate_value(
+        {"allow_networks": networks}, AccessPolicy, "arguments", remedy="Correct --allow-network"
+    )
+
+    def refetch(source: Source, spool: Spool) -> None:
+        again = FileSource(source_id="repair", url=source.url, access=access)
+        with shared_client().open(again) as session:
+            download(session, spool, {})
+
+    return refetch
+
+
+def _require_sound(report: VerifyReport, *, repair: bool) -> None:
+    left = [each for each in report.violations if not each.repaired]
+    if not left:
+        return
+    more = f" and {len(left) - 1} more" if len(left) > 1 else ""
+    raise CorruptObjectError(
+        f"{left[0].kind} {left[0].key}{more}",
+        "Run the stage again: it stores anew what is missing or corrupt"
+        if repair
+        else "Try --repair, or run the stage again: it stores anew what is missing or corrupt",
+    )
 
 
 def _show_report(report: VerifyReport, *, as_json: bool) -> None:
     if as_json:
-        violations = [{"kind": v.kind, **asdict(v)} for v in report.violations]
-        show_json({**asdict(report), "violations": violations})
+        violations = [{"kind": each.kind, **asdict(each)} for each in report.violations]
+        show_json({**asdict(report), "ok": report.ok, "violations": violations})
         return
     say(
         f"{report.refs} refs, {report.manifests} manifests and {report.blobs} blobs checked "
         f"({report.level}), {human_bytes(report.bytes_read)} read"
     )
-    if report.violations:
-        rows = [(each.kind, each.key, each.detail) for each in report.violations]
-        show_table("Violations", ("kind", "object", "what"), rows)
+    for line in _asides(report):
+        say(line)
+    for each in report.violations:
+        say(_line(each))
+
+
+def _asides(report: VerifyReport) -> Iterator[str]:
+    """Tell what is no violation, where there is some."""
+    if report.unreferenced:
+        yield f"{report.unreferenced} blobs that no manifest names: `airnub store gc` takes them"
+    if report.unfinished:
+        yield f"{report.unfinished} unfinished files: of writers that run now, or were killed"
+    for key in report.strange:
+        yield f"strange  {key}  no store makes this name: move the file away"
+
+
+def _line(violation: Violation) -> str:
+    repaired = "repaired  " if violation.repaired else ""
+    return f"{repaired}{violation.kind}  {violation.key}  {violation.detail}"
 
 
 def gc(
@@ -67,7 +132,9 @@ def gc(
         bool, typer.Option("--mark", help="List candidates; remove none.")
     ] = False,
     apply: Annotated[bool, typer.Option("--apply", help="Remove; else only tell.")] = False,
-    trash: Annotated[bool, typer.Option("--trash", help="Move to trash/ instead.")] = False,
+    trash: Annotated[
+        bool, typer.Option("--trash", help="With --apply: move to trash/ instead.")
+    ] = False,
     min_age_days: Annotated[float, typer.Option(help="Leave younger objects alone.", min=1)] = 7,
     keep_last: Annotated[int, typer.Option(help="Manifests to keep of each ref.", min=1)] = 1,
     department: DepartmentOption = None,
@@ -80,27 +147,50 @@ def gc(
 
     Example: airnub store gc --mark -d project_alpha
     """
+    if mark_only and (apply or trash):
+        raise ConfigError("--mark removes nothing", "Leave --apply and --trash to the second phase")
+    if trash and not apply:
+        raise ConfigError("--trash says how to remove", "Add --apply")
     store = chosen_store(department, url)
     min_age = timedelta(days=min_age_days)
     if mark_only:
-        listed = mark(store, min_age=min_age, keep_last=keep_last)
-        _show_counts("listed", asdict(listed), as_json=as_json)
+        with patience("Marking"):
+            listed = mark(store, min_age=min_age, keep_last=keep_last)
+        show_json(asdict(listed)) if as_json else say(_marked(listed, min_age))
         return
-    swept = sweep(store, apply=apply, trash=trash, min_age=min_age, keep_last=keep_last)
-    expired = expire_results(store, apply=apply)
-    facts = {**asdict(swept), "results": expired.results}
-    _show_counts("removed" if apply else "would be removed", facts, as_json=as_json)
-
-
-def _show_counts(what: str, facts: dict[str, object], *, as_json: bool) -> None:
+    with patience("Collecting"):
+        swept = sweep(store, apply=apply, trash=trash, min_age=min_age, keep_last=keep_last)
+        expired = expire_results(store, apply=apply)
     if as_json:
-        show_json(facts)
+        show_json({**asdict(swept), "results": asdict(expired)})
         return
-    for name, value in facts.items():
-        say(f"{value}  {name.replace('_', ' ')} {what if name in _COUNTED else ''}".rstrip())
+    for line in _swept(swept, expired, trash=trash):
+        say(line)
 
 
-_COUNTED = {"manifests", "blobs", "results"}
+def _marked(listed: Candidates, min_age: timedelta) -> str:
+    if listed.key is None:
+        return "Nothing to collect"
+    days = min_age / timedelta(days=2)
+    return (
+        f"{listed.manifests} manifests and {listed.blobs} blobs ({human_bytes(listed.size_bytes)}) "
+        f"listed in {listed.key}; collect them in {days:g} days with `airnub store gc --apply`"
+    )
+
+
+def _swept(swept: Swept, expired: Expired, *, trash: bool) -> Iterator[str]:
+    done = ("Moved to trash/" if trash else "Removed") if swept.applied else "Would remove"
+    yield (
+        f"{done}: {swept.manifests} manifests, {swept.blobs} blobs "
+        f"({human_bytes(swept.size_bytes)}), {swept.temps} unfinished files, "
+        f"{expired.results} task results ({human_bytes(expired.size_bytes)})"
+    )
+    if swept.spared:
+        yield f"Kept: {swept.spared} that were listed and are in use again"
+    if swept.waiting:
+        yield f"Waiting: {swept.waiting} lists that are too young yet"
+    if not swept.applied:
+        yield "Nothing was changed; `airnub store gc --apply` removes"
 
 
 def cp(
@@ -113,7 +203,14 @@ def cp(
     Example: airnub store cp file:///data/store/project_alpha file:///backup/project_alpha
     """
     durability = load_settings().durability
-    report = copy_store(
-        open_store(source, durability=durability), open_store(target, durability=durability)
+    original = open_store(source, durability=durability, create=False)
+    with patience("Copying"):
+        report = copy_store(original, open_store(target, durability=durability))
+    if as_json:
+        show_json(asdict(report))
+        return
+    say(
+        f"Copied: {report.blobs} blobs, {report.manifests} manifests "
+        f"({human_bytes(report.size_bytes)}), {report.refs} refs, {report.pins} pins, "
+        f"{report.reports} run reports"
     )
-    _show_counts("copied", asdict(report), as_json=as_json)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Event, Thread
 from typing import Annotated, Any
 
 import typer
@@ -20,6 +23,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 
 # A pipe or a CI log has no width: tables are laid out for a usual terminal there, not for 80.
 _PIPE_WIDTH = 120
+_LONGEST_PAUSE_S = 30.0
 
 
 def _console(*, stderr: bool) -> Console:
@@ -66,6 +70,26 @@ def progress(text: str) -> None:
     errors.print(escape(text), style="dim")
 
 
+@contextmanager
+def patience(doing: str, first_s: float = 2) -> Iterator[None]:
+    """Say on standard error that something still goes on: after 2 seconds, then more rarely."""
+    done = Event()
+    teller = Thread(target=_tell, args=(doing, done, first_s), daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        done.set()
+        teller.join()
+
+
+def _tell(doing: str, done: Event, pause_s: float) -> None:
+    started = time.monotonic()
+    while not done.wait(pause_s):
+        progress(f"{doing}: {time.monotonic() - started:.0f} s so far")
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
 def show_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table; cells that are numbers stand to the right."""
     cells = [list(row) for row in rows]
@@ -81,7 +105,7 @@ def show_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[obje
 
 
 def show_error(error: BaseException, *, as_json: bool) -> None:
-    """Print every error of this project inside a group, one line each, to standard error."""
+    """Print every error of this project inside a group to standard error, a line per mistake."""
     for leaf in _leaves(error):
         if as_json:
             fields = {
@@ -92,7 +116,8 @@ def show_error(error: BaseException, *, as_json: bool) -> None:
             }
             sys.stderr.write(json.dumps(fields) + "\n")
         else:
-            sys.stderr.write(f"error: {leaf}\n")
+            # Several mistakes in one file are one error with a line for each.
+            sys.stderr.writelines(f"error: {line}\n" for line in str(leaf).splitlines())
 
 
 def _leaves(error: BaseException) -> Iterator[StarterError]:

@@ -122,7 +122,7 @@ def bootstrap(
     settings = connect(settings)
     if check:
         _require_nothing_to_do(catalog, settings)
-        say("nothing to do")
+        show_json({"changes": []}) if as_json else say("nothing to do")
         return
     show_summary(register(catalog, settings), as_json=as_json)
 

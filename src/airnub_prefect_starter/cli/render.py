@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 import typer
 
 from airnub_prefect_starter.cli.context import settings_and_catalog
 from airnub_prefect_starter.cli.output import JsonOption, say, show_json
-from airnub_prefect_starter.common.errors import DifferencesError
+from airnub_prefect_starter.common.errors import ConfigError, DifferencesError
+from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control.render import render_files
 
 
@@ -24,20 +26,28 @@ def render(
     """
     settings, catalog = settings_and_catalog()
     wanted = render_files(catalog)
-    stale = [
-        path
-        for path, text in wanted.items()
-        if not (settings.project_root / path).is_file()
-        or (settings.project_root / path).read_text(encoding="utf-8") != text
-    ]
+    stale = {path: text for path, text in wanted.items() if _is_stale(settings, path, text)}
     if check and stale:
         raise DifferencesError(f"Stale: {', '.join(map(str, stale))}", "Run `airnub render`")
-    for path in stale:
-        target = settings.project_root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(wanted[path], encoding="utf-8")
+    for path, text in stale.items():
+        _write(settings.project_root / path, text)
     if as_json:
         show_json({"files": [str(path) for path in wanted], "written": [str(p) for p in stale]})
         return
     for path in wanted:
         say(f"{'written' if path in stale else 'unchanged'}  {path}")
+
+
+def _is_stale(settings: Settings, path: PurePosixPath, text: str) -> bool:
+    target = settings.project_root / path
+    return not target.is_file() or target.read_bytes() != text.encode()
+
+
+def _write(target: Path, text: str) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(text.encode())
+    except OSError as error:
+        raise ConfigError(
+            f"{target} cannot be written: {error.strerror}", "Check its folder and permissions"
+        ) from error

@@ -18,6 +18,7 @@ from airnub_prefect_starter.cli.output import (
     show_table,
 )
 from airnub_prefect_starter.cli.platform import start
+from airnub_prefect_starter.cli.targets import short
 from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.names import Category, Stage
 from airnub_prefect_starter.common.settings import Settings
@@ -63,7 +64,7 @@ def run(
     parameters = _parameters(flow, entry, changes, settings) if flow and changes else {}
     finished = execute(entry, flow, parameters, settings)
     if as_json:
-        show_json([_as_dict(summary) for summary in finished.summaries])
+        show_json([as_dict(summary) for summary in finished.summaries])
     else:
         show_finished(finished)
     finished.require_completed()
@@ -144,7 +145,8 @@ def _parameters(
     return {"config": apply_overrides(config, changes)}
 
 
-def _as_dict(summary: RunSummary) -> dict[str, Any]:
+def as_dict(summary: RunSummary) -> dict[str, str]:
+    """Give what programs want to know of a run's end."""
     return {
         "flow_run_id": str(summary.flow_run_id),
         "name": summary.name,
@@ -178,7 +180,7 @@ def _source_rows(report: RunReport) -> list[tuple[object, ...]]:
             each.outcome,
             human_bytes(each.blob.size),
             human_bytes(each.bytes_in),
-            _short(each.blob.digest),
+            short(each.blob.digest),
             each.attempts,
         )
         for each in report.results
@@ -191,14 +193,10 @@ def _derived_rows(report: RunReport) -> list[tuple[object, ...]]:
             _place(each.namespace, each.source_id),
             each.outcome,
             *((r.rows_in, r.rows_out, r.rejected, r.duplicates) if (r := each.rows) else [""] * 4),
-            _short(each.table_digest or each.manifest),
+            short(each.table_digest or each.manifest),
         )
         for each in report.derived
     ]
-
-
-def _short(digest: str) -> str:
-    return digest.removeprefix("sha256:")[:12]
 
 
 def _place(namespace: str, source_id: str) -> str:
