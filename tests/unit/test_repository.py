@@ -40,7 +40,8 @@ def test_every_yaml_file_of_every_category_fits_its_model() -> None:
 
 
 def test_every_flow_file_of_the_departments_exists_and_there_is_no_other() -> None:
-    expected = {ROOT / each.flow_file for each in (*CATALOG.stages, *CATALOG.categories)}
+    expected = {ROOT / stage.flow_file for stage in CATALOG.stages}
+    expected |= {ROOT / category.flow_file for category in CATALOG.categories}
     found = {path for path in tracked("flows/dept_*/*.py") if "_flow_dept_" in path.name}
 
     assert found == expected

@@ -2,8 +2,10 @@
 
 import importlib
 from pathlib import Path
+from typing import Any
 
 import pytest
+from prefect import Flow
 from prefect.flows import load_flow_from_entrypoint
 
 from airnub_prefect_starter.common.names import Category, Stage
@@ -12,12 +14,12 @@ from airnub_prefect_starter.core.departments import load_catalog
 
 ROOT = Path(__file__).parents[3]
 CATALOG = load_catalog(load_settings({"AIRNUB_PROJECT_ROOT": str(ROOT)}))
-FLOWS = [*CATALOG.stages, *CATALOG.categories]
+FLOWS: list[Stage | Category] = [*CATALOG.stages, *CATALOG.categories]
 
 
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda f: f.deployment)
 def test_every_entrypoint_loads_without_a_placeholder(flow: Stage | Category) -> None:
-    loaded = load_flow_from_entrypoint(
+    loaded: Flow[..., Any] = load_flow_from_entrypoint(
         f"{ROOT / flow.flow_file}:{flow.flow_function}", use_placeholder_flow=False
     )
 
