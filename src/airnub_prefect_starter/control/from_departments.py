@@ -22,6 +22,7 @@ from airnub_prefect_starter.control.desired import (
     WorkPoolSpec,
     WorkQueueSpec,
 )
+from airnub_prefect_starter.control.environment import RUN_ENVIRONMENT
 from airnub_prefect_starter.core.departments import Catalog, DepartmentEntry, StageSpec
 from airnub_prefect_starter.core.store import department_url
 
@@ -133,8 +134,8 @@ def _deployment(
         else None,
         job_variables={
             "env": {
+                **RUN_ENVIRONMENT,
                 "PREFECT_DEFAULT_RESULT_STORAGE_BLOCK": f"content-store/{entry.name.block}",
-                "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "true",
             }
         },
     )

@@ -259,8 +259,8 @@ def _require_same(mapping: Mapping[str, str], files: Mapping[str, Path]) -> None
     for department_id in mapping:
         if department_id not in files:
             raise ConfigError(
-                f"{ROOT_MARKER}: department {department_id} has no {DEPARTMENTS / department_id}.yaml",
-                "Create the file or remove the line",
+                f"{ROOT_MARKER}: department {department_id} has no file in {DEPARTMENTS}",
+                f"Create {department_id}.yaml or remove the line",
             )
     for department_id in files:
         if department_id not in mapping:

@@ -37,8 +37,8 @@ def build_variables(stage: Stage, sections: Mapping[str, Any]) -> dict[str, Any]
         category = stage.category(category_id)
         if _length(section) > MAX_VARIABLE_CHARACTERS:
             raise ConfigError(
-                f"{category.config_file}: {_length(section):,} characters do not fit into a Prefect "
-                f"Variable ({MAX_VARIABLE_CHARACTERS:,})",
+                f"{category.config_file}: {_length(section):,} characters do not fit into a "
+                f"Prefect Variable ({MAX_VARIABLE_CHARACTERS:,})",
                 "Split the category, or move long lists into a file that is a source itself",
             )
         split[category.variable] = section
