@@ -12,7 +12,14 @@ import requests
 import typer
 
 from airnub_prefect_starter.cli.context import settings_and_catalog
-from airnub_prefect_starter.cli.output import JsonOption, patience, progress, say, show_json
+from airnub_prefect_starter.cli.output import (
+    JsonOption,
+    counted,
+    patience,
+    progress,
+    say,
+    show_json,
+)
 from airnub_prefect_starter.cli.run import Finished, as_dict, execute, ready, show_finished
 from airnub_prefect_starter.common.errors import CorruptObjectError, PlatformError
 from airnub_prefect_starter.common.settings import Settings
@@ -92,7 +99,8 @@ def _verified(settings: Settings) -> VerifyReport:
         report = verify(store, level="deep")
     if report.violations:
         raise CorruptObjectError(
-            f"{len(report.violations)} violations in the store", "Run `airnub store verify`"
+            f"{counted(len(report.violations), 'violation')} in the store",
+            "Run `airnub store verify`",
         )
     return report
 

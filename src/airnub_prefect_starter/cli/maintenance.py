@@ -11,7 +11,14 @@ from typing import Annotated
 import typer
 
 from airnub_prefect_starter.cli.context import DepartmentOption, UrlOption, chosen_store
-from airnub_prefect_starter.cli.output import JsonOption, human_bytes, patience, say, show_json
+from airnub_prefect_starter.cli.output import (
+    JsonOption,
+    counted,
+    human_bytes,
+    patience,
+    say,
+    show_json,
+)
 from airnub_prefect_starter.common.errors import ConfigError, CorruptObjectError
 from airnub_prefect_starter.common.settings import load_settings
 from airnub_prefect_starter.core.configuration import validate_value
@@ -103,8 +110,9 @@ def _show_report(report: VerifyReport, *, as_json: bool) -> None:
         show_json({**asdict(report), "ok": report.ok, "violations": violations})
         return
     say(
-        f"{report.refs} refs, {report.manifests} manifests and {report.blobs} blobs checked "
-        f"({report.level}), {human_bytes(report.bytes_read)} read"
+        f"{counted(report.refs, 'ref')}, {counted(report.manifests, 'manifest')} and "
+        f"{counted(report.blobs, 'blob')} checked ({report.level}), "
+        f"{human_bytes(report.bytes_read)} read"
     )
     for line in _asides(report):
         say(line)
@@ -115,9 +123,10 @@ def _show_report(report: VerifyReport, *, as_json: bool) -> None:
 def _asides(report: VerifyReport) -> Iterator[str]:
     """Tell what is no violation, where there is some."""
     if report.unreferenced:
-        yield f"{report.unreferenced} blobs that no manifest names: `airnub store gc` takes them"
+        blobs = counted(report.unreferenced, "blob")
+        yield f"{blobs} that no manifest names: `airnub store gc` takes what is not pinned"
     if report.unfinished:
-        yield f"{report.unfinished} unfinished files: of writers that run now, or were killed"
+        yield f"{counted(report.unfinished, 'unfinished file')}, of running or killed writers"
     for key in report.strange:
         yield f"strange  {key}  no store makes this name: move the file away"
 
@@ -173,22 +182,23 @@ def _marked(listed: Candidates, min_age: timedelta) -> str:
         return "Nothing to collect"
     days = min_age / timedelta(days=2)
     return (
-        f"{listed.manifests} manifests and {listed.blobs} blobs ({human_bytes(listed.size_bytes)}) "
-        f"listed in {listed.key}; collect them in {days:g} days with `airnub store gc --apply`"
+        f"{counted(listed.manifests, 'manifest')} and {counted(listed.blobs, 'blob')} "
+        f"({human_bytes(listed.size_bytes)}) listed in {listed.key}; "
+        f"collect them in {days:g} days with `airnub store gc --apply`"
     )
 
 
 def _swept(swept: Swept, expired: Expired, *, trash: bool) -> Iterator[str]:
     done = ("Moved to trash/" if trash else "Removed") if swept.applied else "Would remove"
     yield (
-        f"{done}: {swept.manifests} manifests, {swept.blobs} blobs "
-        f"({human_bytes(swept.size_bytes)}), {swept.temps} unfinished files, "
-        f"{expired.results} task results ({human_bytes(expired.size_bytes)})"
+        f"{done}: {counted(swept.manifests, 'manifest')}, {counted(swept.blobs, 'blob')} "
+        f"({human_bytes(swept.size_bytes)}), {counted(swept.temps, 'unfinished file')}, "
+        f"{counted(expired.results, 'task result')} ({human_bytes(expired.size_bytes)})"
     )
     if swept.spared:
         yield f"Kept: {swept.spared} that were listed and are in use again"
     if swept.waiting:
-        yield f"Waiting: {swept.waiting} lists that are too young yet"
+        yield f"Too young to collect: {counted(swept.waiting, 'list')}"
     if not swept.applied:
         yield "Nothing was changed; `airnub store gc --apply` removes"
 
@@ -210,7 +220,7 @@ def cp(
         show_json(asdict(report))
         return
     say(
-        f"Copied: {report.blobs} blobs, {report.manifests} manifests "
-        f"({human_bytes(report.size_bytes)}), {report.refs} refs, {report.pins} pins, "
-        f"{report.reports} run reports"
+        f"Copied: {counted(report.blobs, 'blob')}, {counted(report.manifests, 'manifest')} "
+        f"({human_bytes(report.size_bytes)}), {counted(report.refs, 'ref')}, "
+        f"{counted(report.pins, 'pin')}, {counted(report.reports, 'run report')}"
     )

@@ -128,6 +128,11 @@ def _leaves(error: BaseException) -> Iterator[StarterError]:
         yield error
 
 
+def counted(number: int, what: str) -> str:
+    """Give a number of things as people say it: ``1 blob``, ``2 blobs``."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def human_bytes(size: int) -> str:
     """Give a size in bytes as people read it: ``2.3 MB`` (powers of 1,000)."""
     amount = float(size)

@@ -69,12 +69,14 @@ def get(
 def _check_destination(output: Path | None, to: Path | None, *, as_json: bool) -> None:
     if output is not None and to is not None:
         raise ConfigError("--output and --to are both given", "Give one of them")
-    if to is not None and to.exists() and not to.is_dir():
-        raise ConfigError(f"{to} is not a folder", "Name a folder after --to, or a file after -o")
     if as_json and to is None and output in (None, _STANDARD):
         raise ConfigError(
             "JSON and the bytes would mix on standard output", "Add --output FILE or --to FOLDER"
         )
+    folder = to or (output.parent if output else Path())
+    existing = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    if not existing.is_dir():
+        raise ConfigError(f"{existing} is not a folder", "Choose another place to write to")
 
 
 def _only(blobs: dict[str, str], target: str) -> str:

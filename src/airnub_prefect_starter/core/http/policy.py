@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from airnub_prefect_starter.core.configuration import ConfigModel
 
 GIB = 1 << 30
+
+
+def _parse_network(value: object) -> object:
+    """Parse the text here: the union of two types would report each mistake twice."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return ip_network(value)
+    except ValueError as error:
+        raise ValueError(f"{error}; write 10.0.0.0/8, for example") from None
+
+
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_parse_network)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
@@ -42,7 +55,7 @@ class AccessPolicy(ConfigModel):
     Source: OWASP, Server-Side Request Forgery Prevention Cheat Sheet.
     """
 
-    allow_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
+    allow_networks: tuple[Network, ...] = Field(
         default=(), description="Networks that are not public and still allowed, such as 10.0.0.0/8"
     )
     allow_ports: tuple[Port, ...] | None = Field(
