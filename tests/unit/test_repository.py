@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from airnub_prefect_starter.common.names import Stage
 from airnub_prefect_starter.common.settings import load_settings
 from airnub_prefect_starter.control.category_configs import load_variables
 from airnub_prefect_starter.control.render import render_files
@@ -146,3 +147,22 @@ def test_every_module_imports(package: str) -> None:
         if path.name != "__main__.py":
             name = path.relative_to(folder).with_suffix("").as_posix().replace("/", ".")
             importlib.import_module(f"airnub_prefect_starter.{name.removesuffix('.__init__')}")
+
+
+def _subflow_names(path: Path) -> list[str]:
+    """Read the keys of the mapping that a stage flow gives to `run_together`."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "run_together":
+            mapping = node.args[1]
+            assert isinstance(mapping, ast.Dict)
+            return [str(key.value) for key in mapping.keys if isinstance(key, ast.Constant)]
+    return []
+
+
+@pytest.mark.parametrize("stage", CATALOG.stages, ids=lambda stage: stage.deployment)
+def test_a_stage_flow_runs_every_category_of_its_department_file(stage: Stage) -> None:
+    entry = CATALOG.department(stage.department.id)
+
+    assert _subflow_names(ROOT / stage.flow_file) == [
+        category.id for category in entry.categories(stage.id)
+    ]

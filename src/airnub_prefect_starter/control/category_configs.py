@@ -11,6 +11,7 @@ from typing import Any
 from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.names import Category, Stage
 from airnub_prefect_starter.common.settings import Settings
+from airnub_prefect_starter.control.cross_checks import check_flow_file, check_section
 from airnub_prefect_starter.core.configuration import ConfigModel, YamlDocument, validate
 from airnub_prefect_starter.core.departments import Catalog
 from airnub_prefect_starter.core.variables import build_variables
@@ -43,9 +44,7 @@ def load_section(category: Category, settings: Settings) -> dict[str, Any]:
     Raises:
         ConfigError: The YAML file or the model is wrong, or an address is not set. No retry.
     """
-    file = category.config_file
-    document = YamlDocument(settings.project_root / file, str(file))
-    validate(document, config_model(category, settings.project_root), settings=settings)
+    document, _ = _read(category, settings)
     section: dict[str, Any] = settings.resolve(document.value)
     return section
 
@@ -54,19 +53,31 @@ def load_variables(catalog: Catalog, settings: Settings) -> dict[Stage, Mapping[
     """Lay out every stage's configuration as Prefect Variables: stage → name → value.
 
     Raises:
-        ExceptionGroup: Of one ConfigError per file that is wrong. No retry.
+        ExceptionGroup: Of one ConfigError per mistake. No retry.
     """
     mistakes: list[ConfigError] = []
     variables: dict[Stage, Mapping[str, Any]] = {}
     for entry in catalog.entries.values():
         for stage, _ in entry.stages():
+            mistakes += check_flow_file(stage, catalog.root)
             sections = {}
             for category in entry.categories(stage.id):
+                mistakes += check_flow_file(category, catalog.root)
                 try:
-                    sections[category.id] = load_section(category, settings)
+                    document, section = _read(category, settings)
                 except ConfigError as error:
                     mistakes.append(error)
+                else:
+                    mistakes += check_section(entry, document, section)
+                    sections[category.id] = settings.resolve(document.value)
             variables[stage] = build_variables(stage, sections)
     if mistakes:
-        raise ExceptionGroup(f"{len(mistakes)} configuration files are wrong", mistakes)
+        raise ExceptionGroup(f"{len(mistakes)} mistakes in the configuration", mistakes)
     return variables
+
+
+def _read(category: Category, settings: Settings) -> tuple[YamlDocument, ConfigModel]:
+    file = category.config_file
+    document = YamlDocument(settings.project_root / file, str(file))
+    model = config_model(category, settings.project_root)
+    return document, validate(document, model, settings=settings)

@@ -40,7 +40,7 @@ def desired_state(catalog: Catalog, settings: Settings) -> DesiredState:
         variables=tuple(_variables(catalog, settings)),
         stores=tuple(_store(entry, settings) for entry in entries),
         secrets=tuple(secret for entry in entries for secret in _secrets(entry, settings)),
-        pools=tuple(WorkPoolSpec(name, description="All departments") for name in pools),
+        pools=tuple(_pool(name, catalog) for name in pools),
         queues=tuple(_queue(entry) for entry in entries),
         limits=tuple(limit for entry in entries for limit in _limits(entry)),
         deployments=deployments(catalog),
@@ -85,6 +85,11 @@ def _secrets(entry: DepartmentEntry, settings: Settings) -> Iterator[SecretSpec]
                 "Set it in the environment or in .env",
             )
         yield SecretSpec(entry.secret_block(name), value)
+
+
+def _pool(name: str, catalog: Catalog) -> WorkPoolSpec:
+    users = [e.name.display_name for e in catalog.entries.values() if e.spec.work_pool == name]
+    return WorkPoolSpec(name, description=f"Runs of {', '.join(users)}")
 
 
 def _queue(entry: DepartmentEntry) -> WorkQueueSpec:

@@ -1,0 +1,68 @@
+"""Mistakes that no single file shows: names that must be unique, or must exist elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from airnub_prefect_starter.common.errors import ConfigError
+from airnub_prefect_starter.common.names import Category, Stage, nearest
+from airnub_prefect_starter.core.analysis import AnalysisStep
+from airnub_prefect_starter.core.configuration import ConfigModel, YamlDocument
+from airnub_prefect_starter.core.data_cleaning import ProcessingStep
+from airnub_prefect_starter.core.departments import DepartmentEntry
+from airnub_prefect_starter.core.derivation import split_ref
+from airnub_prefect_starter.core.sources import HttpSource
+
+
+def check_flow_file(flow: Stage | Category, root: Path) -> Iterator[ConfigError]:
+    """Find a flow that the department's file lists and that has no file."""
+    if not (root / flow.flow_file).is_file():
+        yield ConfigError(
+            f"{flow.deployment}: there is no {flow.flow_file}",
+            "Add the flow, or set flow_stem in the department's file",
+        )
+
+
+def check_section(
+    entry: DepartmentEntry, document: YamlDocument, section: ConfigModel
+) -> Iterator[ConfigError]:
+    """Find names in a category's values that stand twice or that nothing else knows."""
+    for field, items in section:
+        seen: set[str] = set()
+        for position, item in enumerate(items if isinstance(items, tuple) else ()):
+            place = document.place((field, position))
+            name = getattr(item, "source_id", None)
+            if name in seen:
+                yield ConfigError(f"{place}: source_id {name!r} stands twice", "Rename one")
+            elif isinstance(name, str):
+                seen.add(name)
+            yield from _check_item(entry, place, item)
+
+
+def _check_item(entry: DepartmentEntry, place: str, item: BaseModel) -> Iterator[ConfigError]:
+    if isinstance(item, HttpSource) and item.auth:
+        yield from _known(place, "secret", item.auth.secret, set(entry.spec.secrets))
+    known = {
+        category.namespace
+        for stage_id in entry.spec.stages
+        for category in entry.categories(stage_id)
+    }
+    for ref in _refs(item):
+        yield from _known(place, f"category of the ref {ref}", split_ref(ref)[0], known)
+
+
+def _refs(item: BaseModel) -> tuple[str, ...]:
+    if isinstance(item, ProcessingStep):
+        return item.inputs
+    return tuple(item.tables.values()) if isinstance(item, AnalysisStep) else ()
+
+
+def _known(place: str, what: str, name: str, known: set[str]) -> Iterator[ConfigError]:
+    if name not in known:
+        hint = nearest(name, known)
+        listed = ", ".join(sorted(known)) or "none"
+        remedy = f"Did you mean {hint!r}? Known: {listed}" if hint else f"Known: {listed}"
+        yield ConfigError(f"{place}: the department has no {what}: {name!r}", remedy)

@@ -1,0 +1,94 @@
+"""Names that stand twice, or that nothing else knows, are found before a run finds them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from airnub_prefect_starter.common.errors import ConfigError
+from airnub_prefect_starter.common.names import Department
+from airnub_prefect_starter.control.cross_checks import check_flow_file, check_section
+from airnub_prefect_starter.core.analysis import AnalysisStep
+from airnub_prefect_starter.core.configuration import ConfigModel, YamlDocument, validate
+from airnub_prefect_starter.core.data_cleaning import ProcessingStep
+from airnub_prefect_starter.core.departments import DepartmentEntry, DepartmentSpec
+from airnub_prefect_starter.core.sources import FileSource
+
+ENTRY = DepartmentEntry(
+    Department("alpha", "Alpha"),
+    DepartmentSpec.model_validate(
+        {
+            "owners": ["a@b.ie"],
+            "secrets": {"sources-token": "TOKEN"},
+            "stages": {"ingestion": {"categories": {"files": {}}}},
+        }
+    ),
+)
+
+
+class Section(ConfigModel):
+    files: tuple[FileSource, ...] = ()
+    tables: tuple[ProcessingStep, ...] = ()
+    analyses: tuple[AnalysisStep, ...] = ()
+
+
+@pytest.fixture
+def mistakes(tmp_path: Path) -> Callable[[str], list[str]]:
+    def find(text: str) -> list[str]:
+        path = tmp_path / "files.yaml"
+        path.write_text(text)
+        document = YamlDocument(path, "files.yaml")
+        found = check_section(ENTRY, document, validate(document, Section))
+        return [str(each) for each in found]
+
+    return find
+
+
+TABLE = "table: {key: [a], columns: [{name: a, dtype: int}]}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("files: [{source_id: a, url: 'http://x/'}, {source_id: b, url: 'http://x/'}]", []),
+        (
+            "files:\n- {source_id: a, url: 'http://x/'}\n- {source_id: a, url: 'http://y/'}\n",
+            ["files.yaml:3:3: source_id 'a' stands twice. Rename one"],
+        ),
+        (
+            "files: [{source_id: a, url: 'http://x/', auth: {secret: source-token}}]",
+            [
+                "files.yaml:1:9: the department has no secret: 'source-token'. "
+                "Did you mean 'sources-token'? Known: sources-token"
+            ],
+        ),
+        (
+            f"tables: [{{source_id: t, inputs: [ingestion.file/a], {TABLE}}}]",
+            [
+                "files.yaml:1:10: the department has no category of the ref ingestion.file/a: "
+                "'ingestion.file'. Did you mean 'ingestion.files'? Known: ingestion.files"
+            ],
+        ),
+        (
+            "analyses: [{source_id: s, tables: {flights: x.y/z}, summaries: [flights_by_month]}]",
+            [
+                "files.yaml:1:12: the department has no category of the ref x.y/z: 'x.y'. "
+                "Known: ingestion.files"
+            ],
+        ),
+    ],
+    ids=["sound", "twice", "secret", "input of a table", "table of an analysis"],
+)
+def test_a_mistake_has_its_place_and_what_is_known(
+    mistakes: Callable[[str], list[str]], text: str, expected: list[str]
+) -> None:
+    assert mistakes(text) == expected
+
+
+def test_a_flow_without_a_file_is_found(tmp_path: Path) -> None:
+    stage = ENTRY.stage("ingestion")
+
+    found = list(check_flow_file(stage, tmp_path))
+
+    assert [type(each) for each in found] == [ConfigError]
+    assert "flows/dept_alpha/ingestion_flow_dept_alpha.py" in str(found[0])
