@@ -64,7 +64,7 @@ def _refs(store: Store) -> Iterator[Facts]:
 
 def _ref_row(facts: Facts) -> tuple[object, ...]:
     size = "derived" if facts["size"] is None else human_bytes(facts["size"])
-    return facts["ref"], size, short(facts["manifest"]), facts["updated_at"]
+    return facts["ref"], size, short(facts["manifest"]), _minute(facts["updated_at"])
 
 
 def _manifests(store: Store) -> Iterator[Facts]:
@@ -82,7 +82,7 @@ def _manifests(store: Store) -> Iterator[Facts]:
 
 
 def _manifest_row(facts: Facts) -> tuple[object, ...]:
-    return short(facts["manifest"]), facts["kind"], facts["ref"], facts["made_at"]
+    return short(facts["manifest"]), facts["kind"], facts["ref"], _minute(facts["made_at"])
 
 
 def _blobs(store: Store) -> Iterator[Facts]:
@@ -126,7 +126,11 @@ def _runs(store: Store) -> Iterator[Facts]:
 
 def _run_row(facts: Facts) -> tuple[object, ...]:
     counts = (facts[name] for name in ("sources", "derived", "failed"))
-    return facts["run"][:8], facts["flow"], facts["started_at"], *counts
+    return facts["run"][:8], facts["flow"], _minute(facts["started_at"]), *counts
+
+
+def _minute(moment: str) -> str:
+    return f"{moment[:16]}Z"
 
 
 _LISTINGS = {

@@ -44,12 +44,6 @@ def show_json(value: Any) -> None:
     sys.stdout.write(json.dumps(_plain(value), indent=2, sort_keys=True, default=str) + "\n")
 
 
-def show_json_lines(values: Iterable[Any]) -> None:
-    """Print one JSON object per line as they come."""
-    for value in values:
-        sys.stdout.write(json.dumps(_plain(value), sort_keys=True, default=str) + "\n")
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", exclude_none=True)
@@ -93,7 +87,15 @@ def _tell(doing: str, done: Event, pause_s: float) -> None:
 def show_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table; cells that are numbers stand to the right."""
     cells = [list(row) for row in rows]
-    table = Table(title=title or None, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    table = Table(
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        collapse_padding=True,
+    )
     for index, heading in enumerate(headings):
         numeric = bool(cells) and all(
             isinstance(row[index], int) or not row[index] for row in cells
