@@ -6,23 +6,27 @@ the place, the value, what is allowed and, for a misspelt key, the nearest valid
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from airnub_prefect_starter.common.errors import ConfigError
-from airnub_prefect_starter.common.names import nearest
 from airnub_prefect_starter.common.settings import Settings
+from airnub_prefect_starter.core.mistakes import (
+    Location,
+    dotted,
+    mistakes_of,
+    real_location,
+    reason,
+    shorten,
+)
 
 Model = TypeVar("Model", bound=BaseModel)
-_Location = tuple[int | str, ...]
 _MAX_DEPTH = 50
-_CREDENTIALS = re.compile(r"//[^/@\s]+@")
 _MAX_NODES = 20_000
 
 
@@ -47,12 +51,12 @@ class YamlDocument:
 
     def __init__(self, path: Path, shown_as: str | None = None) -> None:
         self.name = shown_as or str(path)
-        self._marks: dict[_Location, yaml.Mark] = {}
+        self._marks: dict[Location, yaml.Mark] = {}
         self._nodes = 0
         root = self._compose(path)
         self.value: dict[str, Any] = self._construct(root, ())
 
-    def place(self, location: _Location) -> str:
+    def place(self, location: Location) -> str:
         """Give ``file:line:column`` of the deepest part of a location that the file has."""
         for length in range(len(location), -1, -1):
             mark = self._marks.get(location[:length])
@@ -110,7 +114,7 @@ class YamlDocument:
     def _line(self, mark: yaml.Mark | None) -> str:
         return f"{self.name}:{mark.line + 1}:{mark.column + 1}" if mark else self.name
 
-    def _construct(self, node: yaml.Node, location: _Location) -> Any:
+    def _construct(self, node: yaml.Node, location: Location) -> Any:
         self._marks.setdefault(location, node.start_mark)
         self._nodes += 1
         if len(location) > _MAX_DEPTH:
@@ -127,7 +131,7 @@ class YamlDocument:
             return [self._construct(each, (*location, i)) for i, each in enumerate(node.value)]
         return self._scalar(node)
 
-    def _mapping(self, node: yaml.MappingNode, location: _Location) -> dict[str, Any]:
+    def _mapping(self, node: yaml.MappingNode, location: Location) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = key_node.value
@@ -153,7 +157,7 @@ class YamlDocument:
             # An unknown tag, or what looks like a date or number but is none, such as 2013-02-31.
             problem = getattr(error, "problem", None) or error
             raise ConfigError(
-                f"{self._line(node.start_mark)}: {_shorten(node.value)}: {problem}",
+                f"{self._line(node.start_mark)}: {shorten(node.value)}: {problem}",
                 "Put text in quotation marks",
             ) from None
         finally:
@@ -202,11 +206,11 @@ def validate(
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        lines = [_explain(document, model, each) for each in error.errors(include_url=False)]
+        lines = [_explain(document, model, each) for each in mistakes_of(error)]
         raise ConfigError("\n".join(lines)) from None
 
 
-def _resolved(document: YamlDocument, value: Any, at: _Location, settings: Settings) -> Any:
+def _resolved(document: YamlDocument, value: Any, at: Location, settings: Settings) -> Any:
     if isinstance(value, Mapping):
         return {k: _resolved(document, v, (*at, k), settings) for k, v in value.items()}
     if isinstance(value, list):
@@ -235,67 +239,11 @@ def validate_value(
         return model.model_validate(value)
     except ValidationError as error:
         lines = [
-            f"{source}: {_dotted(each['loc'])}: {_reason(model, each)}"
-            for each in error.errors(include_url=False)
+            f"{source}: {dotted(each['loc'])}: {reason(model, each)}" for each in mistakes_of(error)
         ]
         raise ConfigError("\n".join(lines), remedy) from None
 
 
 def _explain(document: YamlDocument, model: type[BaseModel], error: ErrorDetails) -> str:
-    location = _real_location(document.value, error["loc"])
-    return f"{document.place(location)}: {_dotted(error['loc'])}: {_reason(model, error)}"
-
-
-def _real_location(value: Any, location: _Location) -> _Location:
-    """Drop what pydantic adds to a location, such as the tag of a union, and keep what exists."""
-    real: list[int | str] = []
-    for part in location:
-        inside = (isinstance(value, Mapping) and part in value) or (
-            isinstance(value, list) and isinstance(part, int) and part < len(value)
-        )
-        if inside:
-            value = value[part]
-            real.append(part)
-    return tuple(real)
-
-
-def _dotted(location: _Location) -> str:
-    return ".".join(str(part) for part in location) or "(top level)"
-
-
-def _reason(model: type[BaseModel], error: ErrorDetails) -> str:
-    if error["type"] == "extra_forbidden":
-        allowed = sorted(_fields_at(model, error["loc"][:-1]))
-        hint = nearest(str(error["loc"][-1]), allowed)
-        advice = f"did you mean {hint!r}? " if hint else ""
-        return f"unknown key; {advice}Allowed: {', '.join(allowed)}"
-    if error["type"] == "missing":
-        return "is required and missing"
-    message = error["msg"].removeprefix("Value error, ")  # what pydantic puts before our own
-    return f"{_shorten(error['input'])}: {message[:1].lower()}{message[1:]}"
-
-
-def _shorten(value: Any) -> str:
-    text = _CREDENTIALS.sub("//...@", repr(value))
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def _fields_at(model: type[BaseModel], location: _Location) -> set[str]:
-    """List the keys that the models reachable at a location accept."""
-    models = [model]
-    for part in location:
-        inner = [
-            found
-            for each in models
-            if isinstance(part, str) and part in each.model_fields
-            for found in _models_in(each.model_fields[part].annotation)
-        ]
-        models = inner or models
-    return {name for each in models for name in each.model_fields}
-
-
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _models_in(argument)
+    location = real_location(document.value, error["loc"])
+    return f"{document.place(location)}: {dotted(error['loc'])}: {reason(model, error)}"
