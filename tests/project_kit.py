@@ -17,6 +17,7 @@ MAPPING = "configs/department_mapping.yaml"
 DEPARTMENT = "configs/departments/sample.yaml"
 VALUES = "configs/variables/dept_sample/ingestion/files.yaml"
 MODEL = "flows/dept_sample/ingestion/files/config.py"
+FLOW = "flows/dept_sample/ingestion/files/download_files_flow_dept_sample.py"
 
 FILES = {
     MAPPING: "sample: Sample\n",
@@ -49,8 +50,11 @@ files:
     "configs/variables/dept_sample/processing/tables.yaml": "rows: 3\n",
     "flows/__init__.py": "",
     "flows/dept_sample/__init__.py": "",
+    "flows/dept_sample/ingestion_flow_dept_sample.py": "",
+    "flows/dept_sample/processing_flow_dept_sample.py": "",
     "flows/dept_sample/ingestion/__init__.py": "",
     "flows/dept_sample/ingestion/files/__init__.py": "",
+    FLOW: "",
     MODEL: """\
 from pydantic import Field
 
@@ -63,6 +67,7 @@ class FilesConfig(ConfigModel):
 """,
     "flows/dept_sample/processing/__init__.py": "",
     "flows/dept_sample/processing/tables/__init__.py": "",
+    "flows/dept_sample/processing/tables/process_tables_flow_dept_sample.py": "",
     "flows/dept_sample/processing/tables/config.py": """\
 from airnub_prefect_starter.core.configuration import ConfigModel
 

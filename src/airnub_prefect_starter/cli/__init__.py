@@ -40,6 +40,8 @@ app.add_typer(store.app, name="store")
 def main() -> None:
     """Run the command line and exit with the code of `common.errors`."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    # It logs the traceback of each malformed answer; the error that follows says it in one line.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     sys.exit(run_command(sys.argv[1:]))
 
 

@@ -11,6 +11,7 @@ from typer.main import get_command
 from airnub_prefect_starter import cli
 from airnub_prefect_starter.cli import app
 from airnub_prefect_starter.common.errors import EXIT_BUG, ConfigError, NoSpaceError, StarterError
+from tests.fault_server import FaultServer, raw
 from tests.unit.cli.kit import Project
 
 
@@ -173,6 +174,23 @@ def test_a_folder_outside_any_project_is_told(
 
     assert done.code == 3
     assert "Change into the project's folder or set AIRNUB_PROJECT_ROOT" in done.errors[0]
+
+
+def test_what_libraries_log_is_no_traceback(project: Project, faults: FaultServer) -> None:
+    url = faults.on("/a", raw(b"HTTP/1.1 200 OK\r\nContent-"))
+    program = [sys.executable, "-m", "airnub_prefect_starter"]
+    options = ["--id", "a", "--allow-network", "127.0.0.0/8"]
+
+    done = subprocess.run(
+        [*program, "store", "put", url, *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=project.root,
+    )
+
+    assert done.returncode == 17
+    assert len(done.stderr.splitlines()) == 1, done.stderr
 
 
 SERVERLESS = """
