@@ -11,21 +11,21 @@ export DO_NOT_TRACK := 1
 .PHONY: help setup demo up down status test unit integration e2e check fmt render lock coverage bench clean
 
 help:  ## List the targets
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP)  ## Create .venv from the lock (needs Python 3.11 or newer, nothing else)
 
 $(STAMP): requirements/dev.lock requirements/uv.lock.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it or set PYTHON=..." >&2; exit 1; }
 	@echo "Creating $(VENV) with $$($(PYTHON) --version)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --require-hashes -r requirements/uv.lock.txt
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements/dev.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: setup  ## Run Project Alpha end to end (ONCE=1 stops the server afterwards, BREAK=1 takes a source down)
-	@$(BIN)/airnub demo $(if $(ONCE),--once) $(if $(BREAK),--break)
+	@$(BIN)/airnub demo $(if $(filter-out 0,$(ONCE)),--once) $(if $(filter-out 0,$(BREAK)),--break)
 
 up: setup  ## Start the embedded server, worker and sample sources
 	@$(BIN)/airnub up
@@ -73,5 +73,6 @@ bench: setup  ## Run the benchmarks (minutes; see benchmarks/README.md)
 	@$(BIN)/python benchmarks/store_local.py
 	@$(BIN)/python benchmarks/run_cost.py
 
-clean: down  ## Stop everything and remove .venv and the embedded platform (data/ stays)
+clean:  ## Stop everything and remove .venv and the embedded platform (data/ stays)
+	@test ! -x $(BIN)/airnub || $(BIN)/airnub down
 	rm -rf $(VENV) .airnub

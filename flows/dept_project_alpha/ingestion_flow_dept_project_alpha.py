@@ -44,8 +44,8 @@ def ingestion_flow_dept_project_alpha(
             ),
         },
     )
-    calculate_ingest_metrics_task_dept_project_alpha(outcomes.kept())
-    publish_stage(STAGE, outcomes)
+    metrics = calculate_ingest_metrics_task_dept_project_alpha(outcomes.kept())
+    publish_stage(STAGE, outcomes, metrics)
     return outcomes.require_all()
 
 

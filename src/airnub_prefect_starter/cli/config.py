@@ -49,11 +49,11 @@ def show(
     entry = catalog.department(department)
     if category:
         named = entry.category(stage, category)
-        show_json(load_section(named, connect(settings)))
+        show_json(load_section(named, catalog, connect(settings)))
         return
     categories = entry.categories(entry.stage(stage).id)
     settings = connect(settings)
-    show_json({each.id: load_section(each, settings) for each in categories})
+    show_json({each.id: load_section(each, catalog, settings) for each in categories})
 
 
 @app.command()

@@ -9,7 +9,8 @@ import typer
 
 from airnub_prefect_starter.common.errors import ConfigError, PlatformError
 from airnub_prefect_starter.common.settings import Settings, load_settings
-from airnub_prefect_starter.control.environment import Layout, read_state, use_platform
+from airnub_prefect_starter.control import platform as embedded
+from airnub_prefect_starter.control.environment import PlatformState, use_platform
 from airnub_prefect_starter.core.departments import Catalog, load_catalog
 from airnub_prefect_starter.core.store import Store, department_url, open_store
 
@@ -62,13 +63,20 @@ def connect(settings: Settings) -> Settings:
     before Prefect is imported: it reads the environment once.
 
     Raises:
-        PlatformError: No server is named and the embedded one was never started. No retry.
+        PlatformError: No server is named and the embedded one does not run. No retry.
     """
     if settings.environment.get("PREFECT_API_URL"):
         os.environ.update(settings.environment)
         return settings
-    state = read_state(Layout(settings.home))
-    if state is None:
-        raise PlatformError("No Prefect server is known here", "Run `airnub up`")
+    # Its own process must run: another server may have taken the port that it had.
+    found = embedded.status(settings)
+    runs = any(each.name == embedded.SERVER and each.pid for each in found.processes)
+    if found.state is None or not runs:
+        raise PlatformError("No Prefect server runs here and none is named", "Run `airnub up`")
+    return connect_embedded(settings, found.state)
+
+
+def connect_embedded(settings: Settings, state: PlatformState) -> Settings:
+    """Point this process at the embedded platform, whatever server the environment names."""
     use_platform(settings, state, os.environ)
     return load_settings()

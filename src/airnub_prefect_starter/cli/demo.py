@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Annotated, Any
 
 import requests
@@ -20,10 +20,12 @@ from airnub_prefect_starter.cli.output import (
     say,
     show_json,
 )
-from airnub_prefect_starter.cli.run import Finished, as_dict, execute, ready, show_finished
-from airnub_prefect_starter.common.errors import CorruptObjectError, PlatformError
+from airnub_prefect_starter.cli.platform import start
+from airnub_prefect_starter.cli.run import Finished, as_dict, execute, show_finished
+from airnub_prefect_starter.common.errors import ConfigError, CorruptObjectError, PlatformError
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control import platform as embedded
+from airnub_prefect_starter.control.platform import PlatformStatus
 from airnub_prefect_starter.core.store import department_url, open_store
 from airnub_prefect_starter.core.store.verify import VerifyReport, verify
 
@@ -47,9 +49,16 @@ def demo(
     """
     settings, catalog = settings_and_catalog()
     entry = catalog.department(DEPARTMENT)
-    settings = ready(settings, catalog)
+    status, settings = start(settings, catalog)
+    if _has_own_sources(status):
+        _control(settings, "heal")  # what an interrupted --break left
+    elif break_source:
+        raise ConfigError(
+            "--break needs the built-in sample sources, and SOURCES_URL names others",
+            "Unset SOURCES_URL",
+        )
     try:
-        with _broken_source(settings) if break_source else _all_sources(settings):
+        with _broken_source(settings) if break_source else nullcontext():
             finished = execute(entry, None, {}, settings, level=logging.WARNING)
         _show(finished, settings, as_json=as_json)
     finally:
@@ -58,6 +67,11 @@ def demo(
     finished.require_completed()
     if not as_json:
         _show_next_steps(running=not once)
+
+
+def _has_own_sources(status: PlatformStatus) -> bool:
+    """Tell whether the sample sources are the platform's own, which obey."""
+    return status.state is not None and status.state.sources_port is not None
 
 
 def _show(finished: Finished, settings: Settings, *, as_json: bool) -> None:
@@ -117,14 +131,6 @@ def _show_next_steps(*, running: bool) -> None:
         steps.append(("make down", "stop the server, the worker and the sample sources"))
     for command, why in steps:
         say(f"  {command:<70}  {why}")
-
-
-@contextmanager
-def _all_sources(settings: Settings) -> Iterator[None]:
-    """Heal what an interrupted ``--break`` left, where the sources are the platform's own."""
-    if settings.environment.get("SOURCES_TOKEN"):
-        _control(settings, "heal")
-    yield
 
 
 @contextmanager

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from airnub_prefect_starter.cli.context import connect, settings_and_catalog
+from airnub_prefect_starter.cli.context import (
+    connect,
+    connect_embedded,
+    settings_and_catalog,
+)
 from airnub_prefect_starter.cli.output import JsonOption, progress, say, show_json, show_table
 from airnub_prefect_starter.common.errors import PlatformError
 from airnub_prefect_starter.common.settings import Settings, load_settings
@@ -32,15 +36,27 @@ def up(port: PortOption = None, as_json: JsonOption = False) -> None:
     Example: airnub up
     """
     settings, catalog = settings_and_catalog()
-    status = start(settings, catalog, port)
+    status, _ = start(settings, catalog, port)
     _show_status(status, as_json=as_json)
 
 
-def start(settings: Settings, catalog: Catalog, port: int | None = None) -> PlatformStatus:
-    """Start what does not run yet and register what is not registered yet."""
+def start(
+    settings: Settings, catalog: Catalog, port: int | None = None
+) -> tuple[PlatformStatus, Settings]:
+    """Start what does not run yet and register what is not registered yet, on no other server.
+
+    Returns:
+        What runs now, and the settings that hold there.
+
+    Raises:
+        PlatformError: Something does not start.
+    """
     status = embedded.up(settings, port=port, on_progress=progress)
-    register(catalog, connect(settings))
-    return status
+    if status.state is None:
+        raise PlatformError("The platform forgot its ports", "Run `airnub up` again")
+    connected = connect_embedded(settings, status.state)
+    register(catalog, connected)
+    return status, connected
 
 
 def register(

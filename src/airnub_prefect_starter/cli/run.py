@@ -61,7 +61,7 @@ def run(
     if flow is None and changes:
         raise ConfigError("--set needs a stage or a category", "Name one, such as ingestion")
     settings = ready(settings, catalog)
-    parameters = _parameters(flow, entry, changes, settings) if flow and changes else {}
+    parameters = _parameters(flow, catalog, changes, settings) if flow and changes else {}
     finished = execute(entry, flow, parameters, settings)
     if as_json:
         show_json([as_dict(summary) for summary in finished.summaries])
@@ -108,7 +108,8 @@ def named_flow(entry: DepartmentEntry, target: str | None) -> Stage | Category |
 def ready(settings: Settings, catalog: Catalog) -> Settings:
     """Point this process at a server on which everything is registered."""
     if not settings.environment.get("PREFECT_API_URL"):
-        start(settings, catalog)
+        _, connected = start(settings, catalog)
+        return connected
     return connect(settings)
 
 
@@ -136,12 +137,13 @@ def execute(
 
 
 def _parameters(
-    flow: Stage | Category, entry: DepartmentEntry, changes: Collection[str], settings: Settings
+    flow: Stage | Category, catalog: Catalog, changes: Collection[str], settings: Settings
 ) -> dict[str, Any]:
     if isinstance(flow, Category):
-        config = load_section(flow, settings)
+        config = load_section(flow, catalog, settings)
     else:
-        config = {each.id: load_section(each, settings) for each in entry.categories(flow.id)}
+        categories = catalog.department(flow.department.id).categories(flow.id)
+        config = {each.id: load_section(each, catalog, settings) for each in categories}
     return {"config": apply_overrides(config, changes)}
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +18,8 @@ from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.names import nearest
 
 ROOT_MARKER = Path("configs", "department_mapping.yaml")
+# What Kubernetes adds for each Service: AIRNUB_STORE_PORT_9000_TCP, AIRNUB_STORE_SERVICE_HOST.
+_SERVICE_LINK = re.compile(r"_(PORT(_.*)?|SERVICE_(HOST|PORT.*))$")
 _ADDRESS = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -55,6 +57,11 @@ class Settings(BaseModel):
             return [self.resolve(each) for each in value]
         return value
 
+    def hiding(self, names: Collection[str]) -> Settings:
+        """Return the same settings, in which ``${NAME}`` cannot refer to some names."""
+        visible = {name: value for name, value in self.environment.items() if name not in names}
+        return self.model_copy(update={"environment": visible})
+
     def secret(self, name: str) -> SecretStr | None:
         """Return a secret from the environment, or None where it is not set."""
         value = self.environment.get(name)
@@ -64,7 +71,7 @@ class Settings(BaseModel):
         value = self.environment.get(name)
         if value is None:
             raise ConfigError(
-                f"The address ${{{name}}} is not set",
+                f"The address ${{{name}}} is not set, or is a secret",
                 f"Set {name} in the environment or in .env, or run `airnub up`",
             )
         return value
@@ -125,7 +132,7 @@ def _prefixed(environ: Mapping[str, str]) -> dict[str, str]:
             continue
         if field in allowed:
             found[field] = value
-        elif hint := nearest(field, allowed):
-            # Other names are left alone: Kubernetes adds service links such as AIRNUB_X_PORT.
+        elif not _SERVICE_LINK.search(name) and (hint := nearest(field, allowed)):
+            # Names that are like none of ours are left alone.
             raise ConfigError(f"{name} is not a setting", f"Did you mean AIRNUB_{hint.upper()}?")
     return found

@@ -8,8 +8,10 @@ from prefect.blocks.core import Block
 from prefect.blocks.system import Secret
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import BlockDocument
+from pydantic import SecretStr
 
 from airnub_prefect_starter.blocks import ContentStore
+from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.control.desired import ContentStoreSpec, SecretSpec
 from airnub_prefect_starter.control.reconcile import Current, Fields, Kind, pages
 
@@ -59,7 +61,7 @@ class Blocks(Kind[BlockSpec]):
     def describe(self, spec: BlockSpec) -> Fields:
         """See ``Kind.describe``."""
         if isinstance(spec, SecretSpec):
-            return {"value": spec.value.get_secret_value()}
+            return {"value": _value(spec).get_secret_value()}
         return {"url": spec.url, "department": spec.department, "durability": spec.durability}
 
     def read(self, client: SyncPrefectClient) -> Mapping[str, Current]:
@@ -77,11 +79,20 @@ class Blocks(Kind[BlockSpec]):
     ) -> None:
         """See ``Kind.write``."""
         block = (
-            Secret(value=spec.value)
+            Secret(value=_value(spec))
             if isinstance(spec, SecretSpec)
             else ContentStore(url=spec.url, department=spec.department, durability=spec.durability)
         )
         block.save(spec.name, overwrite=True, _sync=True)  # type: ignore[call-arg]
+
+
+def _value(spec: SecretSpec) -> SecretStr:
+    if spec.value is None:
+        raise ConfigError(
+            f"Block secret/{spec.name}: {spec.variable} is not set",
+            f"Set {spec.variable} in the environment or in .env",
+        )
+    return spec.value
 
 
 def block_key(spec: BlockSpec) -> str:

@@ -38,23 +38,27 @@ def config_model(category: Category, root: Path) -> type[ConfigModel]:
     return model
 
 
-def load_section(category: Category, settings: Settings) -> dict[str, Any]:
-    """Read a category's values, checked, with addresses resolved.
+def load_section(category: Category, catalog: Catalog, settings: Settings) -> dict[str, Any]:
+    """Read a category's values, checked, with addresses resolved; no address may be a secret.
 
     Raises:
         ConfigError: The YAML file or the model is wrong, or an address is not set. No retry.
     """
-    document, _ = _read(category, settings)
-    section: dict[str, Any] = settings.resolve(document.value)
+    public = settings.hiding(catalog.secret_variables)
+    document, _ = _read(category, public)
+    section: dict[str, Any] = public.resolve(document.value)
     return section
 
 
 def load_variables(catalog: Catalog, settings: Settings) -> dict[Stage, Mapping[str, Any]]:
     """Lay out every stage's configuration as Prefect Variables: stage → name → value.
 
+    Variables are no place for secrets: no address may name one.
+
     Raises:
         ExceptionGroup: Of one ConfigError per mistake. No retry.
     """
+    settings = settings.hiding(catalog.secret_variables)
     mistakes: list[ConfigError] = []
     variables: dict[Stage, Mapping[str, Any]] = {}
     for entry in catalog.entries.values():

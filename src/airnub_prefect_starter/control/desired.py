@@ -33,10 +33,14 @@ class ContentStoreSpec:
 
 @dataclass(frozen=True)
 class SecretSpec:
-    """A Secret block, filled from the environment; its value is never shown."""
+    """A Secret block, filled from the environment; its value is never shown.
+
+    A value of None says that ``variable`` is not set: the block cannot be registered.
+    """
 
     name: str
-    value: SecretStr
+    value: SecretStr | None
+    variable: str = ""
 
 
 @dataclass(frozen=True)

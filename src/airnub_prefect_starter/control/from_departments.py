@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.names import Category, Stage
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control.category_configs import load_variables
@@ -31,8 +30,7 @@ def desired_state(catalog: Catalog, settings: Settings) -> DesiredState:
     """Compute everything that should be registered.
 
     Raises:
-        ConfigError: A secret or an address is not set. No retry.
-        ExceptionGroup: Of one ConfigError per configuration file that is wrong. No retry.
+        ExceptionGroup: Of one ConfigError per mistake in the configuration files. No retry.
     """
     entries = catalog.entries.values()
     pools = sorted({entry.spec.work_pool for entry in entries})
@@ -78,13 +76,7 @@ def _store(entry: DepartmentEntry, settings: Settings) -> ContentStoreSpec:
 
 def _secrets(entry: DepartmentEntry, settings: Settings) -> Iterator[SecretSpec]:
     for name, variable in entry.spec.secrets.items():
-        value = settings.secret(variable)
-        if value is None:
-            raise ConfigError(
-                f"The secret {variable} of department {entry.name.id} is not set",
-                "Set it in the environment or in .env",
-            )
-        yield SecretSpec(entry.secret_block(name), value)
+        yield SecretSpec(entry.secret_block(name), settings.secret(variable), variable)
 
 
 def _pool(name: str, catalog: Catalog) -> WorkPoolSpec:

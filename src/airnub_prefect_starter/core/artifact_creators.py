@@ -110,18 +110,30 @@ def pages_markdown(title: str, pages: Sequence[PageFacts]) -> str:
     return f"# {escape_markdown(title)}: pages\n\n{table}"
 
 
-def stage_markdown(title: str, completed: Mapping[str, int], failed: Mapping[str, str]) -> str:
-    """Show how each category of a stage fared, failed ones first.
+def stage_markdown(
+    title: str,
+    completed: Mapping[str, int],
+    failed: Mapping[str, str],
+    metrics: Mapping[str, int] | None = None,
+) -> str:
+    """Show how each category of a stage fared, failed ones first, and what it came to.
 
     Args:
         title: Name of the stage's flow.
         completed: Category → number of its results.
         failed: Category → what went wrong, in one line.
+        metrics: Name → number, such as bytes received.
     """
     rows = [(name, "**failed**", escape_markdown(reason)) for name, reason in failed.items()]
     rows += [(name, "completed", f"{count} results") for name, count in completed.items()]
-    table = markdown_table(("category", "state", "what happened"), rows)
-    return f"# {escape_markdown(title)}\n\n{table}"
+    parts = [
+        f"# {escape_markdown(title)}",
+        markdown_table(("category", "state", "what happened"), rows),
+    ]
+    if metrics:
+        numbers = [(_heading(name), f"{number:,}") for name, number in metrics.items()]
+        parts.append(markdown_table(("metric", "value"), numbers))
+    return "\n\n".join(parts)
 
 
 def _heading(name: str) -> str:

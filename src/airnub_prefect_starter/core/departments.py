@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
+from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, Field, RootModel, StringConstraints
 
 from airnub_prefect_starter.common.errors import ConfigError
@@ -37,6 +39,17 @@ def _timezone(name: str) -> str:
     return name
 
 
+def _cron(text: str) -> str:
+    # A sixth field would be seconds, for which a worker that polls is no clock.
+    if len(text.split()) != 5:
+        raise ValueError("needs five fields: minute hour day month weekday")
+    try:
+        CronSim(text, datetime(2026, 1, 1, tzinfo=UTC))
+    except CronSimError as error:
+        raise ValueError(f"is not a cron expression: {error}") from error
+    return text
+
+
 Identifier = Annotated[str, AfterValidator(parse_identifier)]
 Quantity = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$")]
 Owner = Annotated[
@@ -50,7 +63,7 @@ EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")
 class Schedule(ConfigModel):
     """When a stage runs by itself."""
 
-    cron: Annotated[str, StringConstraints(pattern=r"^(\S+ ){4}\S+$")] = Field(
+    cron: Annotated[str, AfterValidator(_cron)] = Field(
         description="Five cron fields: minute hour day month weekday"
     )
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
@@ -213,6 +226,13 @@ class Catalog:
         if department_id not in self.entries:
             raise unknown("department", department_id, self.entries)
         return self.entries[department_id]
+
+    @cached_property
+    def secret_variables(self) -> frozenset[str]:
+        """Environment variables that fill the departments' secrets."""
+        return frozenset(
+            variable for entry in self.entries.values() for variable in entry.spec.secrets.values()
+        )
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:

@@ -21,6 +21,7 @@ from airnub_prefect_starter.core.artifact_creators import (
     sources_markdown,
     stage_markdown,
 )
+from airnub_prefect_starter.core.configuration import ConfigModel
 from airnub_prefect_starter.core.manifest_models import (
     DerivedResult,
     RunReport,
@@ -93,13 +94,15 @@ def publish_findings(category: Category, results: Sequence[DerivedResult]) -> No
         )
 
 
-def publish_stage(stage: Stage, outcomes: Outcomes[Sequence[object]]) -> None:
-    """Publish which categories completed, and what failed in the others."""
+def publish_stage(
+    stage: Stage, outcomes: Outcomes[Sequence[object]], metrics: ConfigModel | None = None
+) -> None:
+    """Publish which categories completed, what failed in the others, and metrics if there are."""
     completed = {name: len(results) for name, results in outcomes.results.items()}
     failed = {name: describe_failure(error) for name, error in outcomes.failures.items()}
     publish_markdown(
         artifact_key(stage.deployment),
-        stage_markdown(stage.flow_name, completed, failed),
+        stage_markdown(stage.flow_name, completed, failed, metrics.model_dump() if metrics else {}),
         f"Categories of {stage.flow_name}",
     )
 

@@ -92,4 +92,5 @@ def _secret_of_block(name: str, variable: str) -> SecretStr:
         ) from error
     if not isinstance(block, Secret):
         raise ConfigError(f"Block {name} is not a Secret", "Run `airnub bootstrap`")
-    return SecretStr(str(block.get()))
+    # Not `block.get()`: it parses what looks like JSON, so a token of digits would be a number.
+    return SecretStr(block.value.get_secret_value())

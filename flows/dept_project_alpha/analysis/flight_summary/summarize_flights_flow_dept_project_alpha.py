@@ -22,6 +22,6 @@ def summarize_flights_flow_dept_project_alpha(
     """Compute every analysis whose tables or code changed and publish what it found."""
     config = config or load_category_config(CATEGORY, FlightSummaryConfig)
     outcomes = fan_out(summarize_tables_task_dept_project_alpha, config.analyses, name=source_id)
-    publish_findings(CATEGORY, outcomes.found)
     publish_derived(CATEGORY, outcomes)
+    publish_findings(CATEGORY, outcomes.found)
     return outcomes.require_all()

@@ -25,6 +25,6 @@ def download_scheduled_files_flow_dept_project_alpha(
     """Download every file that changed; the bytes, a manifest and a ref are kept for each."""
     config = config or load_category_config(CATEGORY, ScheduledFileDownloadsConfig)
     outcomes = fan_out(download_file_task_dept_project_alpha, config.files, name=source_id)
-    create_manifest_archive_task_dept_project_alpha(outcomes.found)
     publish_sources(CATEGORY, outcomes)
+    create_manifest_archive_task_dept_project_alpha(outcomes.found)
     return outcomes.require_all()

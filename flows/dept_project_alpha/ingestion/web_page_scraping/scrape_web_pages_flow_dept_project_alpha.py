@@ -28,6 +28,6 @@ def scrape_web_pages_flow_dept_project_alpha(
     read = extract_links_from_html_content_task_dept_project_alpha
     pages = fan_out(read, scraped.found, name=source_id)
     outcomes = scraped.checked_by(pages)
-    publish_pages(CATEGORY, pages.found)
     publish_sources(CATEGORY, outcomes)
+    publish_pages(CATEGORY, pages.found)
     return outcomes.require_all()
