@@ -105,3 +105,20 @@ def test_finds_the_root_from_a_folder_below(root: Path) -> None:
 def test_says_what_to_do_without_a_root(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="AIRNUB_PROJECT_ROOT"):
         find_project_root(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["AIRNUB_STORE_PORT", "AIRNUB_STORE_PORT_9000_TCP_ADDR", "AIRNUB_HOME_SERVICE_HOST"]
+)
+def test_service_links_that_look_like_settings_are_left_alone(root: Path, name: str) -> None:
+    assert load_settings({"AIRNUB_PROJECT_ROOT": str(root), name: "tcp://10.0.0.1:1"}).environment
+
+
+def test_an_address_cannot_name_what_is_hidden(root: Path) -> None:
+    settings = load_settings({"AIRNUB_PROJECT_ROOT": str(root), "TOKEN": "hush", "HOST": "h"})
+
+    hidden = settings.hiding({"TOKEN"})
+
+    assert hidden.resolve("http://${HOST}/") == "http://h/"
+    with pytest.raises(ConfigError, match="is a secret"):
+        hidden.resolve("http://h/?k=${TOKEN}")

@@ -28,6 +28,12 @@ stages:
 """
 
 
+SCHEDULED = """owners: [a@b.ie]
+stages:
+  ingestion: {{categories: {{files: {{}}}}, schedules: [{{cron: "{}"}}]}}
+"""
+
+
 def catalog_of(root: Path, mapping: str, **departments: str) -> Catalog:
     folder = root / "configs" / "departments"
     folder.mkdir(parents=True)
@@ -79,6 +85,8 @@ def test_triggers_are_followed_through_the_stages(tmp_path: Path) -> None:
         (MAPPING, {"alpha": ALPHA.replace("[analysis]", "[ingestion]")}, "leads back to itself"),
         (MAPPING, {"alpha": ALPHA.replace("files:", "Files:")}, "'Files' is not of the form"),
         (MAPPING, {"alpha": ALPHA.replace("@org/alpha", "org alpha")}, "alpha.yaml:2:"),
+        (MAPPING, {"alpha": SCHEDULED.format("99 6 * * *")}, "alpha.yaml:3:"),
+        (MAPPING, {"alpha": SCHEDULED.format("6 * * *")}, "needs five fields"),
         ("alpha: A/B\n", {"alpha": ALPHA}, "display name 'A/B'"),
         ("Alpha-1: Alpha\n", {"alpha": ALPHA}, "Use 'alpha_1'"),
     ],
@@ -91,6 +99,8 @@ def test_triggers_are_followed_through_the_stages(tmp_path: Path) -> None:
         "circle of triggers",
         "category name",
         "owner",
+        "cron",
+        "cron with four fields",
         "display name",
         "identifier",
     ],
