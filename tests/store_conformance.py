@@ -174,6 +174,19 @@ class BackendConformance:
         put(backend, b"new", key=key, if_absent=False)
         assert read(backend, key) == b"new"
 
+    def test_replaces_with_a_spool_that_stays_readable(self, backend: StoreBackend) -> None:
+        key = Key("results/one")
+        put(backend, b"old", key=key)
+        with backend.spool() as spool:
+            spool.write(b"x" * SIZES["past the memory limit"])
+            spool.seal()
+            digest = Digest(spool.digest)
+            for _ in range(2):
+                backend.put(key, spool, sha256=digest, size=spool.size, if_absent=False)
+            with spool.reader() as again:
+                assert Digest.of(again.read()) == digest
+        assert Digest.of(read(backend, key)) == digest
+
     def test_refuses_a_body_of_another_size(self, backend: StoreBackend) -> None:
         key = blob_key(Digest.of(b"abc"))
         with pytest.raises(StoreIntegrityError):
@@ -443,6 +456,15 @@ class StoreConformance:
         report = copy_store(store, store)
         assert (report.blobs, report.manifests, report.refs, report.size_bytes) == (0, 0, 0, 0)
         assert contents(store.backend) == before
+
+    def test_cannot_call_unchanged_what_it_never_stored(self, store: Store) -> None:
+        with pytest.raises(ObjectNotFoundError, match="alpha/airports"):
+            store.unchanged("alpha", "airports")
+
+    def test_streams_an_empty_blob(self, store: Store) -> None:
+        digest = store.put_bytes(b"")[0].digest
+        with store.open_blob(digest, size=0) as stream:
+            assert stream.read() == b""
 
     def test_stores_one_object_for_many_writers(self, make_backend: MakeBackend) -> None:
         stores = [Store(make_backend()) for _ in range(8)]

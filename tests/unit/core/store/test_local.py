@@ -143,6 +143,18 @@ def test_never_advances_a_ref_when_the_disk_fails(
     assert healthy.validators("alpha", "airports") is not None
 
 
+def test_replaces_a_spool_file_without_hard_links(tmp_path: Path) -> None:
+    backend = local_backend(tmp_path, disk=HookedDisk(fail_on("link", "/", errno.EPERM)))
+    with backend.spool() as spool:
+        spool.write(BIG)
+        spool.seal()
+        digest = Digest(spool.digest)
+        backend.put(blob_key(digest), spool, sha256=digest, size=len(BIG), if_absent=False)
+        with spool.reader() as reader:
+            assert reader.read() == BIG
+    assert read(backend, blob_key(digest)) == BIG
+
+
 @pytest.mark.parametrize("data", [b"small", BIG], ids=["from memory", "from a spool file"])
 @pytest.mark.parametrize("code", [errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK])
 def test_does_without_hard_links(tmp_path: Path, data: bytes, code: int) -> None:
@@ -265,3 +277,12 @@ def test_translates_errors_of_the_system(code: int, error: type[StoreError]) -> 
     assert type(found) is error
     assert os.strerror(code) in found.message
     assert found.remedy
+
+
+def test_makes_no_store_for_a_reader(tmp_path: Path) -> None:
+    url = (tmp_path / "store").as_uri()
+    with pytest.raises(ObjectNotFoundError, match="There is no store"):
+        open_store(url, create=False)
+    assert list(tmp_path.iterdir()) == []
+    local_store(tmp_path / "store")
+    assert list(open_store(url, create=False).refs()) == []
