@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from functools import cache
 
 import typer
+from typer.main import get_command
 
 from airnub_prefect_starter.cli import config, demo, platform, render, run, store, trace
 from airnub_prefect_starter.cli.output import show_error
@@ -48,7 +50,7 @@ def main() -> None:
 def run_command(arguments: list[str]) -> int:
     """Run one command line and return its exit code; a usage error is shown by Typer (2)."""
     try:
-        app(arguments, prog_name="airnub")
+        _compiled(app)(arguments, prog_name="airnub")
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else 0
     except Exception as error:  # noqa: BLE001 - the last one who can tell: one line, or a traceback
@@ -59,6 +61,10 @@ def run_command(arguments: list[str]) -> int:
         show_error(error, as_json="--json" in arguments)
         return exit_code_of(error)
     return 0
+
+
+# The tree of commands is made once; who runs several in one process saves 30 ms each.
+_compiled = cache(get_command)
 
 
 def _is_bug(error: Exception) -> bool:

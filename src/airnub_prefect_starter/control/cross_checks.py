@@ -9,9 +9,7 @@ from pydantic import BaseModel
 
 from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.names import Category, Stage, nearest
-from airnub_prefect_starter.core.analysis import AnalysisStep
 from airnub_prefect_starter.core.configuration import ConfigModel, YamlDocument
-from airnub_prefect_starter.core.data_cleaning import ProcessingStep
 from airnub_prefect_starter.core.departments import DepartmentEntry
 from airnub_prefect_starter.core.derivation import split_ref
 from airnub_prefect_starter.core.sources import HttpSource
@@ -43,8 +41,10 @@ def check_section(
 
 
 def _check_item(entry: DepartmentEntry, place: str, item: BaseModel) -> Iterator[ConfigError]:
-    if isinstance(item, HttpSource) and item.auth:
-        yield from _known(place, "secret", item.auth.secret, set(entry.spec.secrets))
+    if isinstance(item, HttpSource):
+        if item.auth:
+            yield from _known(place, "secret", item.auth.secret, set(entry.spec.secrets))
+        return
     known = {
         category.namespace
         for stage_id in entry.spec.stages
@@ -55,6 +55,10 @@ def _check_item(entry: DepartmentEntry, place: str, item: BaseModel) -> Iterator
 
 
 def _refs(item: BaseModel) -> tuple[str, ...]:
+    # Deferred: pandas and matplotlib take a second, which every start of `airnub` would pay.
+    from airnub_prefect_starter.core.analysis import AnalysisStep  # noqa: PLC0415
+    from airnub_prefect_starter.core.data_cleaning import ProcessingStep  # noqa: PLC0415
+
     if isinstance(item, ProcessingStep):
         return item.inputs
     return tuple(item.tables.values()) if isinstance(item, AnalysisStep) else ()
