@@ -317,14 +317,3 @@ def parse_flow_name(name: str) -> tuple[str, str]:
     if not found:
         raise ConfigError(f"{name!r} is not of the form 'Ingestion Flow (Project Alpha)'")
     return found["stem"].lower().replace(" ", "_"), found["department"]
-
-
-def find_collisions(names: Iterable[str]) -> list[tuple[str, str]]:
-    """List the pairs of names whose ``_`` and ``-`` forms are the same."""
-    seen: dict[str, str] = {}
-    collisions = []
-    for name in names:
-        first = seen.setdefault(kebab(name), name)
-        if first != name:
-            collisions.append((first, name))
-    return collisions

@@ -6,6 +6,7 @@ limits, quota, secrets and alert route. Everything generated or registered comes
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +23,6 @@ from airnub_prefect_starter.common.names import (
     Category,
     Department,
     Stage,
-    find_collisions,
     parse_identifier,
     unknown,
 )
@@ -324,13 +324,26 @@ def first_stages(entry: DepartmentEntry) -> tuple[str, ...]:
 
 
 def _check_names(catalog: Catalog) -> None:
-    collisions = find_collisions(catalog.entries)
-    variables = [stage.variable for stage in catalog.stages]
-    variables += [category.variable for category in catalog.categories]
-    flows = [stage.flow_name for stage in catalog.stages]
-    flows += [category.flow_name for category in catalog.categories]
-    for what, names in (("variable", variables), ("flow name", flows)):
-        collisions += [(what, name) for name in sorted({n for n in names if names.count(n) > 1})]
+    owners = defaultdict[tuple[str, str], list[str]](list)
+    for what, name, owner in _names(catalog):
+        owners[what, name].append(owner)
+    collisions = [
+        f"{what} {name} would be of {' and of '.join(found)}"
+        for (what, name), found in owners.items()
+        if len(found) > 1
+    ]
     if collisions:
-        pairs = "; ".join(f"{first} and {second}" for first, second in collisions)
-        raise ConfigError(f"Names collide: {pairs}", "Rename a department, stage or category")
+        raise ConfigError(
+            f"Names collide: {'; '.join(collisions)}",
+            "Rename a department, stage, category or secret",
+        )
+
+
+def _names(catalog: Catalog) -> Iterator[tuple[str, str, str]]:
+    """List kind, name and owner of what departments share one namespace for in Prefect."""
+    for named in (*catalog.stages, *catalog.categories):
+        yield "variable", named.variable, named.deployment
+        yield "flow name", named.flow_name, named.deployment
+    for entry in catalog.entries.values():
+        for secret in entry.spec.secrets:
+            yield "Secret block", entry.secret_block(secret), f"{entry.name.id}'s secret {secret}"

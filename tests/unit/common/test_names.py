@@ -12,7 +12,6 @@ from airnub_prefect_starter.common.errors import ConfigError, UnknownNameError
 from airnub_prefect_starter.common.names import (
     Category,
     Department,
-    find_collisions,
     kebab,
     nearest,
     parse_deployment,
@@ -190,10 +189,6 @@ def test_unknown_names_are_answered_with_the_nearest() -> None:
     assert "Did you mean 'project_alpha'" in error.remedy
     assert "Known: none" in unknown("stage", "x", []).remedy
     assert nearest("zzz", ["project_alpha"]) is None
-
-
-def test_collisions_are_names_that_differ_by_dashes() -> None:
-    assert find_collisions(["a_b", "c", "a-b", "a_b"]) == [("a_b", "a-b")]
 
 
 @given(identifiers)

@@ -122,6 +122,14 @@ def test_names_that_meet_in_one_variable_are_refused(tmp_path: Path) -> None:
         catalog_of(tmp_path, "a: A\na_b: AB\n", a=one, a_b=two)
 
 
+def test_secrets_that_meet_in_one_block_are_refused(tmp_path: Path) -> None:
+    stages = "owners: [a@b.ie]\nstages: {ingestion: {categories: {x: {}}}}\n"
+    one, two = f"{stages}secrets: {{b-key: A}}\n", f"{stages}secrets: {{key: B}}\n"
+
+    with pytest.raises(ConfigError, match="of a's secret b-key and of a_b's secret key"):
+        catalog_of(tmp_path, "a: A\na_b: AB\n", a=one, a_b=two)
+
+
 @pytest.mark.parametrize(
     ("department", "stage", "category", "hint"),
     [
