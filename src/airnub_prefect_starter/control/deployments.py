@@ -48,7 +48,7 @@ class Deployments(Kind[DeploymentSpec]):
         """
         return {
             **_plain(spec),
-            "schedules": [_schedule(each) for each in spec.schedules],
+            "schedules": _ordered(_schedule(each) for each in spec.schedules),
             "concurrency": _concurrency(spec.concurrency),
             "parameter_openapi_schema": self._parameter_schema(spec),
         }
@@ -124,13 +124,18 @@ def _registered(deployment: DeploymentResponse) -> Fields:
     return {
         **deployment.model_dump(mode="json", include=names),
         "tags": sorted(deployment.tags),
-        "schedules": [_registered_schedule(each) for each in deployment.schedules],
+        "schedules": _ordered(_registered_schedule(each) for each in deployment.schedules),
         "concurrency": _registered_concurrency(limit.limit if limit else None, options),
         "parameter_openapi_schema": deployment.parameter_openapi_schema,
     }
 
 
 _NOTHING = DeploymentSpec("", "", "", Path(), "")
+
+
+def _ordered(schedules: Iterable[JsonValue]) -> list[JsonValue]:
+    # The API returns those first that were changed last.
+    return sorted(schedules, key=lambda each: json.dumps(each, sort_keys=True))
 
 
 def _schedule(spec: ScheduleSpec) -> JsonValue:

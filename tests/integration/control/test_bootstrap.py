@@ -16,20 +16,23 @@ from prefect.client.schemas.actions import (
 )
 from prefect.events.schemas.automations import Automation, AutomationCore
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from pydantic import SecretStr
 
 from airnub_prefect_starter.common.errors import ConfigError, DifferencesError, PlatformError
 from airnub_prefect_starter.common.settings import Settings
-from airnub_prefect_starter.control.bootstrap import bootstrap, plan_bootstrap
+from airnub_prefect_starter.control.bootstrap import _await_api, bootstrap, plan_bootstrap
 from airnub_prefect_starter.control.deployments import read_deployments
 from airnub_prefect_starter.control.desired import (
     AutomationSpec,
     DesiredState,
+    ScheduleSpec,
     SecretSpec,
     VariableSpec,
     WorkPoolSpec,
     WorkQueueSpec,
 )
 from airnub_prefect_starter.control.platform import quiet
+from airnub_prefect_starter.control.pools import MANAGED_MARK
 from airnub_prefect_starter.control.reconcile import MASK, Plan, Summary
 
 INGESTION = "Ingestion Flow (Sample)/sample.ingestion"
@@ -161,6 +164,39 @@ def test_what_was_changed_elsewhere_is_shown_and_put_right(
         plan.require_none()
     assert register(desired).count("update") == 1
     planned(desired).require_none()
+
+
+def test_schedules_are_compared_in_no_order(
+    client: SyncPrefectClient, desired: DesiredState, register: Callable[[DesiredState], Summary]
+) -> None:
+    crons = ("0 6 * * *", "0 18 * * 1", "30 12 * * *")
+    thrice = replace(desired.deployments[0], schedules=tuple(map(ScheduleSpec, crons)))
+    wanted = replace(desired, deployments=(thrice, *desired.deployments[1:]))
+    register(wanted)
+    assert len(read_deployments(client)[INGESTION].schedules) == 3
+
+    assert register(wanted).changes == ()
+
+
+def test_what_nobody_here_can_read_in_an_automation_is_no_concern_unless_it_is_ours(
+    client: SyncPrefectClient,
+    desired: DesiredState,
+    register: Callable[[DesiredState], Summary],
+) -> None:
+    found = find_automations(client)[0]
+    fields = found.model_dump(mode="json", exclude={"owner_resource"})
+    any_deployment = {"prefect.resource.id": "prefect.deployment.*"}
+    bent = {**fields, "trigger": {**fields["trigger"], "match_related": any_deployment}}
+    theirs = {**bent, "name": "theirs: any", "tags": []}
+    client.create_automation(AutomationCore.model_validate(theirs))
+    client.update_automation(found.id, AutomationCore.model_validate(bent))
+
+    summary = register(desired)
+
+    assert [str(each) for each in summary.changes] == [
+        "update automation sample: ingestion → processing (after, form)"
+    ]
+    assert client.read_automations_by_name("theirs: any")
 
 
 def test_a_deployment_that_was_deleted_and_made_again_is_triggered_again(
@@ -322,7 +358,7 @@ def test_a_variable_that_is_too_long_is_refused_before_it_is_sent(
 
 def test_secrets_are_masked(desired: DesiredState, planned: Callable[[DesiredState], Plan]) -> None:
     (secret,) = desired.secrets
-    other = replace(desired, secrets=(SecretSpec(secret.name, type(secret.value)("whisper")),))
+    other = replace(desired, secrets=(SecretSpec(secret.name, SecretStr("whisper")),))
 
     (change,) = planned(other).changes
 
@@ -344,18 +380,43 @@ def test_queues_of_equal_priority_settle(
         assert register(more).changes == ()
 
 
-def test_managed_queues_are_pruned_when_asked(
-    client: SyncPrefectClient, desired: DesiredState, settings: Settings
+def test_the_queue_of_a_department_that_is_gone_goes_and_no_other(
+    client: SyncPrefectClient, desired: DesiredState, register: Callable[[DesiredState], Summary]
 ) -> None:
-    extra = replace(desired, queues=(*desired.queues, WorkQueueSpec("airnub", "extra")))
-    bootstrap(extra, settings=settings, on_progress=quiet)
+    register(
+        replace(
+            desired,
+            pools=(*desired.pools, WorkPoolSpec("airnub-gone")),
+            queues=(*desired.queues, WorkQueueSpec("airnub-gone", "gone")),
+        )
+    )
+    client.create_work_queue("theirs", work_pool_name="airnub-gone")
+    default = client.read_work_queue_by_name("default", "airnub-gone")
+    client.update_work_queue(default.id, description=f"{MANAGED_MARK} by mistake")
 
-    summary = bootstrap(desired, settings=settings, on_progress=quiet, prune=("work queue",))
+    summary = register(desired)
 
-    assert "delete work queue airnub/extra" in [str(each) for each in summary.changes]
-    names = {each.name for each in client.read_work_queues("airnub")}
-    assert "extra" not in names
-    assert "default" in names
+    assert [str(each) for each in summary.changes] == ["delete work queue airnub-gone/gone"]
+    left = {each.name for each in client.read_work_queues("airnub-gone")}
+    assert left == {"default", "theirs"}
+
+
+@pytest.mark.parametrize("pool_type", ["process", "docker", "kubernetes"])
+def test_a_pool_gets_the_template_that_this_version_of_prefect_has(
+    client: SyncPrefectClient,
+    desired: DesiredState,
+    register: Callable[[DesiredState], Summary],
+    monkeypatch: pytest.MonkeyPatch,
+    pool_type: str,
+) -> None:
+    # The server's answer may come from the internet.
+    monkeypatch.setattr(client.__class__, "read_worker_metadata", None)
+    name = f"airnub-{pool_type}"
+
+    register(replace(desired, pools=(*desired.pools, WorkPoolSpec(name, type=pool_type))))
+
+    template = client.read_work_pool(name).base_job_template
+    assert {"job_configuration", "variables"} <= set(template)
 
 
 def test_without_a_named_server_none_is_started(desired: DesiredState, settings: Settings) -> None:
@@ -375,6 +436,18 @@ def test_a_server_that_does_not_answer_is_reported(
         pytest.raises(PlatformError, match="does not answer"),
     ):
         bootstrap(desired, settings=impatient, on_progress=quiet)
+
+
+def test_waiting_for_a_server_is_told_now_and_then(
+    client: SyncPrefectClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([ConnectionError(), ConnectionError(), ConnectionError(), None])
+    monkeypatch.setattr(client, "api_healthcheck", lambda: next(answers))
+    told: list[str] = []
+
+    _await_api(client, 60, told.append)
+
+    assert told == [f"Waiting for {client.api_url}"]
 
 
 def test_ids_are_kept_when_a_deployment_changes(
