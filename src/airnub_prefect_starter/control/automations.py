@@ -42,8 +42,10 @@ class Automations(Kind[AutomationSpec]):
         for each in pages(
             lambda limit, offset: client.read_automations(limit=limit, offset=offset)
         ):
-            key = f"{each.name} ({each.id})" if each.name in found else each.name
-            found[key] = _current(each, names)
+            # The others are nobody's business here.
+            if MANAGED_TAG in each.tags or each.name in self.wanted:
+                key = f"{each.name} ({each.id})" if each.name in found else each.name
+                found[key] = _current(each, names)
         return found
 
     def write(
@@ -130,7 +132,10 @@ def _after(automation: Automation) -> UUID | None:
     related = trigger.match_related.root.get("prefect.resource.id")
     if not isinstance(related, str) or not related.startswith(_DEPLOYMENT):
         return None
-    return UUID(related.removeprefix(_DEPLOYMENT))
+    try:
+        return UUID(related.removeprefix(_DEPLOYMENT))
+    except ValueError:  # a pattern, such as prefect.deployment.*
+        return None
 
 
 def _run(automation: Automation) -> UUID | None:
