@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
+from importlib.resources import files
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.objects import WorkPool, WorkQueue
-from prefect.exceptions import ObjectNotFound
 from pydantic import JsonValue
 
 from airnub_prefect_starter.common.errors import ConfigError, PlatformError
 from airnub_prefect_starter.control.desired import WorkPoolSpec, WorkQueueSpec
 from airnub_prefect_starter.control.reconcile import Current, Fields, Kind, pages
+
+_WORKER_METADATA = files("prefect").joinpath(
+    "server", "api", "collections_data", "views", "aggregate-worker-metadata.json"
+)
 
 # Queues have no tags: this opens the description of those that are ours.
 MANAGED_MARK = "[airnub]"
@@ -29,10 +34,7 @@ class WorkPools(Kind[WorkPoolSpec]):
 
     def read(self, client: SyncPrefectClient) -> Mapping[str, Current]:
         """See ``Kind.read``."""
-        found: Iterable[WorkPool] = pages(
-            lambda limit, offset: client.read_work_pools(limit=limit, offset=offset)
-        )
-        return {each.name: _current_pool(each) for each in found}
+        return {each.name: _current_pool(each) for each in _pools(client)}
 
     def write(self, client: SyncPrefectClient, spec: WorkPoolSpec, current: Current | None) -> None:
         """See ``Kind.write``.
@@ -41,7 +43,7 @@ class WorkPools(Kind[WorkPoolSpec]):
             PlatformError: The pool is there with another type, which cannot be changed. No retry.
         """
         if current is None:
-            template = spec.base_job_template or _default_template(client, spec.type)
+            template = spec.base_job_template or _default_template(spec.type)
             fields = {**_settable(spec), "base_job_template": template}
             client.create_work_pool(
                 WorkPoolCreate.model_validate({"name": spec.name, "type": spec.type, **fields})
@@ -83,11 +85,12 @@ class WorkQueues(Kind[WorkQueueSpec]):
 
     def read(self, client: SyncPrefectClient) -> Mapping[str, Current]:
         """See ``Kind.read``."""
-        found = {}
-        for pool in {spec.pool for spec in self.wanted.values()}:
-            for queue in _queues(client, pool):
-                found[f"{pool}/{queue.name}"] = _current_queue(pool, queue)
-        return found
+        # All pools: one that nobody wants any more may still have a queue of ours.
+        return {
+            f"{pool.name}/{queue.name}": _current_queue(pool, queue)
+            for pool in _pools(client)
+            for queue in _queues(client, pool.name)
+        }
 
     def write(
         self, client: SyncPrefectClient, spec: WorkQueueSpec, current: Current | None
@@ -141,25 +144,24 @@ def _current_pool(pool: WorkPool) -> Current:
     return Current(str(pool.id), fields)
 
 
-def _default_template(client: SyncPrefectClient, pool_type: str) -> dict[str, JsonValue]:
-    # The server knows the templates of all worker types; here, only those that are installed.
-    for workers in client.read_worker_metadata().values():
+def _default_template(pool_type: str) -> dict[str, JsonValue]:
+    # What Prefect is packaged with: the server, when asked, first looks for a newer one on GitHub.
+    for workers in json.loads(_WORKER_METADATA.read_text()).values():
         if pool_type in workers:
             template: dict[str, JsonValue] = workers[pool_type]["default_base_job_configuration"]
             return template
     raise ConfigError(f"There is no worker of type {pool_type!r}", "Use process or kubernetes")
 
 
+def _pools(client: SyncPrefectClient) -> Iterable[WorkPool]:
+    return pages(lambda limit, offset: client.read_work_pools(limit=limit, offset=offset))
+
+
 def _queues(client: SyncPrefectClient, pool: str) -> Iterable[WorkQueue]:
-    try:
-        yield from pages(
-            lambda limit, offset: client.read_work_queues(pool, limit=limit, offset=offset)
-        )
-    except ObjectNotFound:  # the pool is yet to be created
-        return
+    return pages(lambda limit, offset: client.read_work_queues(pool, limit=limit, offset=offset))
 
 
-def _current_queue(pool: str, queue: WorkQueue) -> Current:
+def _current_queue(pool: WorkPool, queue: WorkQueue) -> Current:
     description = queue.description or ""
     fields: Fields = {
         "description": description,
@@ -167,5 +169,6 @@ def _current_queue(pool: str, queue: WorkQueue) -> Current:
         "concurrency_limit": queue.concurrency_limit,
         "priority": queue.priority,
     }
-    managed = description.startswith(MANAGED_MARK)
-    return Current(f"{pool}/{queue.name}", fields, managed=managed)
+    # A pool cannot be without its default queue.
+    managed = description.startswith(MANAGED_MARK) and queue.id != pool.default_queue_id
+    return Current(f"{pool.name}/{queue.name}", fields, managed=managed)
