@@ -25,8 +25,9 @@ from airnub_prefect_starter.control.reconcile import Kind, Plan, Summary, apply_
 from airnub_prefect_starter.control.variables import Variables
 
 # Kinds whose managed objects are deleted when they are no longer wanted.
-PRUNED = frozenset({Variables.name, Deployments.name, Automations.name})
+PRUNED = frozenset({Variables.name, WorkQueues.name, Deployments.name, Automations.name})
 _POLL_S = 0.5
+_PROGRESS_S = 2
 
 
 def bootstrap(
@@ -89,13 +90,17 @@ def connect(settings: Settings, on_progress: Callable[[str], None]) -> Iterator[
 def _await_api(
     client: SyncPrefectClient, timeout_s: float, on_progress: Callable[[str], None]
 ) -> None:
-    deadline = time.monotonic() + timeout_s
+    begun = time.monotonic()
+    shown = begun - _PROGRESS_S
     while (error := client.api_healthcheck()) is not None:
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        if now - begun > timeout_s:
             raise PlatformError(
                 f"{client.api_url} does not answer: {error}", "Run `airnub status`"
             ) from error
-        on_progress(f"Waiting for {client.api_url}")
+        if now - shown >= _PROGRESS_S:
+            on_progress(f"Waiting for {client.api_url}")
+            shown = now
         time.sleep(_POLL_S)
 
 
