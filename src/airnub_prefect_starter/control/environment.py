@@ -166,6 +166,7 @@ def sources_url(settings: Settings, state: PlatformState) -> str | None:
 def platform_environment(settings: Settings, state: PlatformState) -> dict[str, str]:
     """Compute the variables that point a process at the embedded platform."""
     url = sources_url(settings, state)
+    direct = _without_proxy(settings.environment)
     return {
         **_SERVER_SETTINGS,
         **_WORKER_SETTINGS,
@@ -178,7 +179,9 @@ def platform_environment(settings: Settings, state: PlatformState) -> dict[str, 
         "AIRNUB_HOME": str(settings.home),
         "AIRNUB_STORE_URL": settings.store_url,
         "AIRNUB_DURABILITY": settings.durability,
-        "NO_PROXY": _without_proxy(settings.environment),
+        # Both, since readers differ in which one wins.
+        "NO_PROXY": direct,
+        "no_proxy": direct,
     }
 
 

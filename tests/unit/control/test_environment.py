@@ -77,7 +77,7 @@ def test_the_loopback_is_reached_without_a_proxy(
 ) -> None:
     environ = platform_environment(settings(tmp_path, **given), STATE)
 
-    assert environ["NO_PROXY"] == expected
+    assert environ["NO_PROXY"] == environ["no_proxy"] == expected
 
 
 def test_sources_are_the_platforms_own_unless_an_address_is_given(tmp_path: Path) -> None:
