@@ -150,6 +150,8 @@ def start_token(pid: int) -> str | None:
 def _start_token_of_ps(pid: int) -> str | None:
     found = subprocess.run(  # noqa: S603 - a number is all that varies
         ["ps", "-o", "state=,lstart=", "-p", str(pid)],  # noqa: S607 - wherever the system has it
+        # Else the same time would read differently elsewhere.
+        env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
         capture_output=True,
         text=True,
         check=False,

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,11 @@ import pytest
 
 from airnub_prefect_starter.common.errors import PlatformError
 from airnub_prefect_starter.control.environment import Layout
-from airnub_prefect_starter.control.processes import ManagedProcess, start_token
+from airnub_prefect_starter.control.processes import (
+    ManagedProcess,
+    _start_token_of_ps,
+    start_token,
+)
 
 SLEEP = [sys.executable, "-c", "import time; print('ready', flush=True); time.sleep(60)"]
 # Says when it may be signalled; ignores SIGTERM and has a child that would outlive it.
@@ -83,6 +88,18 @@ def test_a_recycled_id_is_neither_found_nor_killed(process: ManagedProcess, tmp_
         assert stranger.poll() is None
         assert not record.exists()
         stranger.kill()
+
+
+@pytest.mark.skipif(shutil.which("ps") is None, reason="there is no ps")
+def test_where_there_is_no_proc_the_start_time_reads_the_same_everywhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = _start_token_of_ps(os.getpid())
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+
+    assert first is not None
+    assert _start_token_of_ps(os.getpid()) == first
 
 
 def test_one_that_ended_is_not_running_and_leaves_its_words(
