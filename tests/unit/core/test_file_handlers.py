@@ -21,6 +21,7 @@ from airnub_prefect_starter.common.errors import (
     TruncatedBodyError,
 )
 from airnub_prefect_starter.core.file_handlers import core_download_hash_store_and_manifest
+from airnub_prefect_starter.core.http import download
 from airnub_prefect_starter.core.http.client import HttpClient
 from airnub_prefect_starter.core.http.download import MAX_RESUMES
 from airnub_prefect_starter.core.manifest_models import FetchManifest, SourceResult
@@ -223,6 +224,17 @@ FAULTS: dict[str, tuple[list[Behaviour], dict[str, Any], type[StarterError]]] = 
     ),
     "cut, weak validator": ([cut(BODY, 100, 'W/"v1"')], {}, TruncatedBodyError),
     "cut, no validator": ([cut(BODY, 100, None)], {}, TruncatedBodyError),
+    "always a part of the rest": (
+        [
+            cut(BODY, 100),
+            *[
+                status(206, b"x", ETag='"v1"', Content_Range=f"bytes {at}-{at}/{len(BODY)}")
+                for at in range(100, 120)
+            ],
+        ],
+        {},
+        TruncatedBodyError,
+    ),
     "cut at the same place again": (
         [cut(BODY, 100), cut(BODY, 0)],
         {},
@@ -330,6 +342,57 @@ def test_a_body_that_breaks_off_is_resumed(
     assert kept.store.read_blob(result.blob.digest) == BODY
     assert faults.requests[1].headers["range"] == f"bytes={at}-"
     assert faults.requests[1].headers["if-range"] == '"v1"'
+
+
+def part(first: int, last: int, total: int | str = len(BODY)) -> Behaviour:
+    """Answer with a part of the body, which need not be the one that was asked for."""
+    place = f"bytes {first}-{last}/{total}"
+    return status(206, BODY[first : last + 1], ETag='"v1"', Content_Range=place)
+
+
+@pytest.fixture
+def small_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read in pieces of 4 bytes: what broke off within a piece is asked for again."""
+    monkeypatch.setattr(download, "READ_BYTES", 4)
+
+
+CUT_CHUNKS = raw(HEAD + b'ETag: "v1"\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n' + BODY[:8])
+
+
+@pytest.mark.usefixtures("small_reads")
+@pytest.mark.parametrize(
+    ("behaviours", "requests"),
+    [
+        pytest.param([cut(BODY, 100), part(100, 149)], 3, id="a part of the rest"),
+        pytest.param([CUT_CHUNKS, part(8, 99), part(100, 149)], 4, id="the length comes later"),
+        pytest.param([CUT_CHUNKS, part(8, 99, "*")], 3, id="the length is never told"),
+        pytest.param([cut(BODY, 100), part(100, 149, 150)], 3, id="the length changes"),
+    ],
+)
+def test_less_of_the_rest_than_was_asked_for_is_not_the_end(
+    faults: FaultServer,
+    kept: Kept,
+    client: PatientClient,
+    behaviours: list[Behaviour],
+    requests: int,
+) -> None:
+    url = faults.on("/data", *behaviours, file(BODY))
+
+    result = fetch(kept, client, url)
+
+    assert kept.store.read_blob(result.blob.digest) == BODY
+    assert result.attempts == requests
+
+
+@pytest.mark.usefixtures("small_reads")
+def test_a_stalled_body_is_resumed(faults: FaultServer, kept: Kept, client: PatientClient) -> None:
+    head = HEAD + b'ETag: "v1"\r\nContent-Length: %d\r\n\r\n' % len(BODY)
+    url = faults.on("/data", silent(head + BODY[:100]), file(BODY))
+
+    result = fetch(kept, client, url)
+
+    assert kept.store.read_blob(result.blob.digest) == BODY
+    assert faults.requests[1].headers["range"] == "bytes=100-"
 
 
 def test_progress_in_small_steps_ends_after_five_resumes(

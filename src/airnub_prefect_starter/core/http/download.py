@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from airnub_prefect_starter.common.errors import SourceUnavailableError, TooLargeError
+from airnub_prefect_starter.common.errors import (
+    SourceUnavailableError,
+    TooLargeError,
+    TooSlowError,
+    TruncatedBodyError,
+)
 from airnub_prefect_starter.core.http import headers as fields
 from airnub_prefect_starter.core.http.answer import OK, Answer, Headers
 from airnub_prefect_starter.core.http.client import SourceSession
@@ -61,8 +66,8 @@ def too_large(url: str, max_bytes: int) -> TooLargeError:
 def download(session: SourceSession, spool: Spool, conditions: Headers) -> Source | None:
     """Fetch the source of a session into a spool.
 
-    A body that breaks off is resumed, at most 5 times, each of which must have brought something,
-    and only with a strong ETag: two halves of different versions must never be joined.
+    A body that breaks off or stalls is resumed, at most 5 times, each of which must have brought
+    something, and only with a strong ETag: two halves of different versions must never be joined.
 
     Args:
         session: Whose source is fetched.
@@ -85,6 +90,7 @@ class _Download:
         self._spool = spool
         self._conditions = conditions
         self._about: Source | None = None
+        self._total: int | None = None
 
     def run(self) -> Source | None:
         for resumes in range(MAX_RESUMES):
@@ -92,7 +98,7 @@ class _Download:
             try:
                 if self._attempt():
                     return self._about
-            except SourceUnavailableError:
+            except (SourceUnavailableError, TooSlowError):
                 if not self._resumable or self._session.bytes_in == before:
                     raise
             self._session.client.sleep(FIRST_PAUSE_S * 2**resumes)
@@ -124,7 +130,9 @@ class _Download:
             if answer.status in OK:
                 self._forget()
                 self._about = describe(answer, url)
+                self._total = fields.content_length(answer.headers)
             self._read(answer)
+        self._require_whole()
         return True
 
     def _headers(self) -> Headers:
@@ -133,17 +141,22 @@ class _Download:
         return {"Range": f"bytes={self._spool.size}-", "If-Range": self._about.etag or ""}
 
     def _continues(self, answer: Answer) -> bool:
-        if answer.status != 206 or self._about is None:
+        part = fields.content_range(answer.headers)
+        if answer.status != 206 or self._about is None or part is None:
             return False
+        # Without a total nobody could tell whether the last part was the last one.
+        self._total = self._total or part.total
         return (
-            fields.content_range_start(answer.headers) == self._spool.size
+            self._total is not None
+            and part.total in (None, self._total)
+            and part.first == self._spool.size
             and fields.etag(answer.headers) in (None, self._about.etag)
             and content_encoding(answer) == self._about.content_encoding
         )
 
     def _forget(self) -> None:
         self._spool.reset()
-        self._about = None
+        self._about = self._total = None
         # What was a reason for a 304 at first is none once the body was on its way.
         self._conditions = {}
 
@@ -155,3 +168,12 @@ class _Download:
             if self._spool.size + len(chunk) > max_bytes:
                 raise too_large(answer.url, max_bytes)
             self._spool.write(chunk)
+
+    def _require_whole(self) -> None:
+        # A server may answer a range with less of it than was asked for (RFC 9110, 15.3.7).
+        if self._total is not None and self._spool.size != self._total:
+            raise TruncatedBodyError(
+                f"{redact_url(self._session.source.url)} sent {self._spool.size:,} of "
+                f"{self._total:,} bytes",
+                "Try again later",
+            )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from email.message import Message
 from email.utils import collapse_rfc2231_value, parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urljoin, urlsplit
 
 from airnub_prefect_starter.common.utils import sanitize_filename
@@ -19,12 +19,20 @@ MAX_LINK_CHARACTERS = 16_384
 
 _ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e\x80-\xff]*"|[\x21\x23-\x7e]+')
 _REPR_SHA256 = re.compile(r"(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]{44}):")
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)", re.ASCII)
 _LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[\w*-]+\s*(?:=\s*(?:"[^"]*"|[^\s",;]*))?)*)')
 _REL = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s",;]+))', re.IGNORECASE)
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
 
 Headers = Mapping[str, str]
+
+
+class ContentRange(NamedTuple):
+    """Which bytes a part holds, from the first to the last one, and how many there are in all."""
+
+    first: int
+    last: int
+    total: int | None
 
 
 def text(headers: Headers, name: str) -> str | None:
@@ -64,14 +72,18 @@ def claimed_digest(headers: Headers) -> str | None:
     return f"sha256:{raw.hex()}" if len(raw) == 32 else None
 
 
-def content_range_start(headers: Headers) -> int | None:
-    """Return the first byte of a part (RFC 9110, 14.4)."""
+def content_range(headers: Headers) -> ContentRange | None:
+    """Return the place of a part (RFC 9110, 14.4)."""
     found = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", "").strip())
-    return int(found[1]) if found else None
+    if not found:
+        return None
+    return ContentRange(int(found[1]), int(found[2]), None if found[3] == "*" else int(found[3]))
 
 
 def content_length(headers: Headers) -> int | None:
-    """Return the announced length in bytes."""
+    """Return the announced length in bytes; chunks announce none (RFC 9112, 6.3)."""
+    if "Transfer-Encoding" in headers:
+        return None
     value = headers.get("Content-Length", "").strip()
     return int(value) if value.isascii() and value.isdigit() and len(value) < 20 else None
 

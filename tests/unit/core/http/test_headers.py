@@ -118,10 +118,18 @@ def test_next_link(value: str, expected: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [("bytes 5-9/10", 5), ("bytes 5-9/*", 5), ("bytes */10", None), ("5-9", None), ("", None)],
+    [
+        ("bytes 5-9/10", (5, 9, 10)),
+        ("bytes 5-9/*", (5, 9, None)),
+        ("bytes */10", None),
+        ("5-9", None),
+        ("bytes ٣-9/10", None),
+        ("bytes 5-9/" + "9" * 5_000, None),
+        ("", None),
+    ],
 )
-def test_content_range_start(value: str, expected: int | None) -> None:
-    assert fields.content_range_start({"Content-Range": value}) == expected
+def test_content_range(value: str, expected: tuple[int, int, int | None] | None) -> None:
+    assert fields.content_range({"Content-Range": value}) == expected
 
 
 @pytest.mark.parametrize(
@@ -130,6 +138,12 @@ def test_content_range_start(value: str, expected: int | None) -> None:
 )
 def test_content_length(value: str, expected: int | None) -> None:
     assert fields.content_length({"Content-Length": value}) == expected
+
+
+def test_chunks_announce_no_length() -> None:
+    headers = {"Content-Length": "5", "Transfer-Encoding": "chunked"}
+
+    assert fields.content_length(headers) is None
 
 
 @pytest.mark.parametrize(
