@@ -83,7 +83,6 @@ def redirect_target(answer: Answer) -> str:
             f"{redact_url(answer.url)} redirects to what is no address",
             "Ask the owner of the source",
         ) from None
-    split_url(target)
     refuse_downgrade(answer.url, target)
     return target
 
@@ -92,9 +91,9 @@ def refuse_downgrade(url: str, target: str) -> None:
     """Refuse to go on without encryption where it was there before.
 
     Raises:
-        BlockedUrlError: That would happen. No retry.
+        BlockedUrlError: That would happen, or one of them is no address. No retry.
     """
-    if url.startswith("https:") and target.startswith("http:"):
+    if split_url(url).scheme == "https" and split_url(target).scheme == "http":
         raise BlockedUrlError(
             f"{redact_url(url)} leads to {redact_url(target)}, which is not encrypted",
             "Name the final address in the configuration if that is right",

@@ -72,10 +72,12 @@ def test_cookies_are_never_sent_back(faults: FaultServer, client: PatientClient)
     assert all("cookie" not in request.headers for request in faults.requests)
 
 
-def test_encryption_is_not_given_up() -> None:
-    refuse_downgrade("http://h/", "https://h/")
+@pytest.mark.parametrize("url", ["https://h/", "HTTPS://h/"])
+@pytest.mark.parametrize("target", ["http://h/", "HTTP://other/x"])
+def test_encryption_is_not_given_up(url: str, target: str) -> None:
+    refuse_downgrade(target, url)
     with pytest.raises(BlockedUrlError, match="not encrypted"):
-        refuse_downgrade("https://h/", "http://h/")
+        refuse_downgrade(url, target)
 
 
 def test_redirects_may_lead_to_listed_hosts_only(
