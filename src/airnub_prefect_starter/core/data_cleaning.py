@@ -180,9 +180,11 @@ def core_process_and_store(
     derivation = Derivation(namespace, step.source_id, inputs, parameters)
     unchanged = find_unchanged(store, derivation)
     if unchanged:
+        # The limit is no part of what the table is made of: a stricter one must be met all the same
+        _refuse_mostly_bad(step, unchanged.rows, f"see {REJECTED} of {namespace}/{step.source_id}")
         return unchanged
     result = clean(_read_rows(store, inputs, step), step.table)
-    _refuse_mostly_bad(result, step)
+    _refuse_mostly_bad(step, result.counts, _first_problem(result))
     return commit(
         store,
         derivation,
@@ -214,16 +216,23 @@ def _read_one(store: Store, given: DerivedInput, step: ProcessingStep) -> pd.Dat
     return frame.assign(**{step.source_column: source})
 
 
-def _refuse_mostly_bad(result: CleanResult, step: ProcessingStep) -> None:
-    counts = result.counts
-    if counts.rejected * 100 <= step.max_rejected_percent * counts.rows_in:
+def _refuse_mostly_bad(step: ProcessingStep, counts: RowCounts | None, example: str) -> None:
+    if counts is None or counts.rejected * 100 <= step.max_rejected_percent * counts.rows_in:
         return
-    first = result.rejected.iloc[0]
     raise PayloadError(
         f"{step.source_id}: {counts.rejected} of {counts.rows_in} rows are rejected, more than "
-        f"{step.max_rejected_percent} %; the first: {first['input']} row {first['row']}, "
-        f"{first['column']} {str(first['value'])[:80]!r} {first['reason']}",
+        f"{step.max_rejected_percent} %; {example}",
         "Correct the schema, or the source, or max_rejected_percent",
+    )
+
+
+def _first_problem(result: CleanResult) -> str:
+    if result.rejected.empty:
+        return ""
+    first = result.rejected.iloc[0]
+    return (
+        f"the first: {first['input']} row {first['row']}, "
+        f"{first['column']} {str(first['value'])[:80]!r} {first['reason']}"
     )
 
 

@@ -284,6 +284,17 @@ def test_mostly_rejected_rows_fail_the_step(store: Store, put_source: PutSource)
     assert core_process_and_store(store, lenient, namespace=NAMESPACE).outcome == "stored"
 
 
+def test_a_stricter_limit_counts_though_nothing_else_changed(store: Store) -> None:
+    first = core_process_and_store(store, STEP, namespace=NAMESPACE)
+    strict = STEP.model_copy(update={"max_rejected_percent": 1})
+
+    with pytest.raises(PayloadError, match="rows are rejected, more than 1 %; see rejected"):
+        core_process_and_store(store, strict, namespace=NAMESPACE)
+
+    again = core_process_and_store(store, STEP, namespace=NAMESPACE)
+    assert (again.outcome, again.manifest) == ("not_modified", first.manifest)
+
+
 def test_json_lines_are_processed_alike(content_store: Store, put_source: PutSource) -> None:
     put_source(
         INPUTS[0], b'{"id": 1, "origin": "EWR", "delay": null}\n{"id": 2, "origin": "JFK"}\n'
