@@ -341,7 +341,8 @@ def _check_names(catalog: Catalog) -> None:
 
 def _names(catalog: Catalog) -> Iterator[tuple[str, str, str]]:
     """List kind, name and owner of what departments share one namespace for in Prefect."""
-    for named in (*catalog.stages, *catalog.categories):
+    flows: tuple[Stage | Category, ...] = (*catalog.stages, *catalog.categories)
+    for named in flows:
         yield "variable", named.variable, named.deployment
         yield "flow name", named.flow_name, named.deployment
     for entry in catalog.entries.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -9,6 +10,7 @@ from airnub_prefect_starter.core.manifest_models import Ref
 from airnub_prefect_starter.core.store import layout
 from airnub_prefect_starter.core.store.digest import Digest
 from airnub_prefect_starter.core.store.protocol import Stat
+from airnub_prefect_starter.core.store.reachable import inputs_of
 from airnub_prefect_starter.core.store.reading import READ_BYTES
 from airnub_prefect_starter.core.store.store import Store
 
@@ -28,28 +30,46 @@ class CopyReport:
 def copy_store(source: Store, target: Store) -> CopyReport:
     """Copy blobs, manifests, run reports, pins and refs; every object is verified on the way.
 
-    Blobs come before the manifests that name them, and refs after both, so an interrupted copy
-    leaves a sound store and may be run again. A ref of the target that is newer stays.
+    What is copied is settled in the order refs, manifests, blobs, so that a source which is written
+    meanwhile gives no ref or manifest whose blob is left out. They are written the other way round,
+    so an interrupted copy leaves a sound store and may be run again. A ref of the target that is
+    newer stays.
 
     Raises:
         CorruptObjectError: An object of the source is corrupt; it is in quarantine now. No retry.
         StoreError: A store cannot be read or written.
     """
-    blobs, blob_bytes = _copy_objects(source, target, layout.BLOBS)
-    manifests, manifest_bytes = _copy_objects(source, target, layout.MANIFESTS)
+    refs, pins = list(source.refs()), list(source.pins())
+    manifests = _manifests(source)
+    blobs = list(source.backend.list(layout.BLOBS))
+    blob_count, blob_bytes = _copy_objects(source, target, blobs)
+    manifest_count, manifest_bytes = _copy_objects(source, target, manifests)
     return CopyReport(
-        blobs=blobs,
-        manifests=manifests,
-        refs=_copy_refs(source, target),
-        pins=_copy_pins(source, target),
+        blobs=blob_count,
+        manifests=manifest_count,
+        refs=_copy_refs(refs, target),
+        pins=_copy_pins(pins, target),
         reports=_copy_reports(source, target),
         size_bytes=blob_bytes + manifest_bytes,
     )
 
 
-def _copy_objects(source: Store, target: Store, prefix: str) -> tuple[int, int]:
+def _manifests(source: Store) -> list[Stat]:
+    """List the manifests, and those they were derived from, which a listing may have passed."""
+    found = {layout.digest_of(stat.key): stat for stat in source.backend.list(layout.MANIFESTS)}
+    waiting = list(found)
+    while waiting:
+        for each in inputs_of(source.records.manifest(waiting.pop())):
+            stat = None if each in found else source.backend.stat(layout.manifest_key(each))
+            if stat is not None:
+                found[each] = stat
+                waiting.append(each)
+    return list(found.values())
+
+
+def _copy_objects(source: Store, target: Store, stats: Iterable[Stat]) -> tuple[int, int]:
     count = size_bytes = 0
-    for stat in source.backend.list(prefix):
+    for stat in stats:
         digest = layout.digest_of(stat.key)
         if not target.objects.holds(stat.key, digest, stat.size):
             _copy_object(source, target, stat, digest)
@@ -65,9 +85,9 @@ def _copy_object(source: Store, target: Store, stat: Stat, digest: Digest) -> No
         target.objects.put(stat.key, digest, spool)
 
 
-def _copy_refs(source: Store, target: Store) -> int:
+def _copy_refs(refs: Iterable[tuple[str, str, Ref]], target: Store) -> int:
     count = 0
-    for namespace, source_id, ref in source.refs():
+    for namespace, source_id, ref in refs:
         _, written = target.records.move_ref(namespace, source_id, partial(_newer, ref))
         count += written
     return count
@@ -77,8 +97,8 @@ def _newer(ref: Ref, present: Ref | None) -> Ref:
     return present if present and present.updated_at > ref.updated_at else ref
 
 
-def _copy_pins(source: Store, target: Store) -> int:
-    missing = set(source.pins()) - set(target.pins())
+def _copy_pins(pins: Iterable[tuple[str, str]], target: Store) -> int:
+    missing = set(pins) - set(target.pins())
     for name, digest in missing:
         target.pin(name, digest)
     return len(missing)

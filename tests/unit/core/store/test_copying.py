@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from airnub_prefect_starter.common.errors import CorruptObjectError
-from airnub_prefect_starter.core.store import copy_store
+from airnub_prefect_starter.core.store import Store, copy_store
 from airnub_prefect_starter.core.store.digest import Digest
-from airnub_prefect_starter.core.store.layout import blob_key
+from airnub_prefect_starter.core.store.layout import SHARDS, blob_key
+from airnub_prefect_starter.core.store.local import LocalBackend
+from airnub_prefect_starter.core.store.protocol import Stat
 from airnub_prefect_starter.core.store.verify import verify
 from tests.store_conformance import blob_of, derive, fetch, put
 from tests.unit.core.store.test_records import report
-from tests.unit.core.store.tools import HandClock, clocked_store
+from tests.unit.core.store.tools import HandClock, clocked_store, local_store
 
 
 def test_copies_everything_once(tmp_path: Path) -> None:
@@ -40,6 +43,37 @@ def test_keeps_newer_refs_of_the_target(tmp_path: Path) -> None:
     newer = fetch(target, b"newer")
     assert copy_store(source, target).refs == 0
     assert target.ref("alpha", "airports") == newer.ref
+
+
+class BusyBackend(LocalBackend):
+    """A storage on which somebody else commits while it is listed."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, durability="none")
+        for shard in SHARDS:  # a listing sees what is put into folders that it has yet to reach
+            (root / shard).mkdir(parents=True, exist_ok=True)
+        self._left = 30
+
+    def list(self, prefix: str) -> Iterator[Stat]:
+        for stat in super().list(prefix):
+            yield stat
+            self._commit()
+
+    def _commit(self) -> None:
+        if self._left:
+            self._left -= 1
+            store = Store(self, HandClock())
+            name = f"source-{self._left}"
+            fetch(store, name.encode(), source_id=name)
+            derive(store, name.upper().encode(), name)
+
+
+def test_copies_a_sound_state_of_a_store_that_is_written(tmp_path: Path) -> None:
+    fetch(local_store(tmp_path / "a", durability="none"), b"bytes")
+    source = Store(BusyBackend(tmp_path / "a"))
+    target = local_store(tmp_path / "b", durability="none")
+    copy_store(source, target)
+    assert verify(target, level="deep").violations == ()
 
 
 def test_heals_rotten_bytes_of_the_target(tmp_path: Path) -> None:
