@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
@@ -33,8 +33,12 @@ DEPARTMENTS = Path("configs", "departments")
 DEFAULT_POOL = "airnub"
 
 
+# Finding them means reading a folder of hundreds of files: once is enough.
+_timezones = cache(available_timezones)
+
+
 def _timezone(name: str) -> str:
-    if name not in available_timezones():
+    if name not in _timezones():
         raise ValueError("is not an IANA time zone, such as Europe/Dublin")
     return name
 
