@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Literal
@@ -87,7 +87,11 @@ class LocalBackend:
         with translated(f"Writing {key}"):
             with self._publisher.source(body, size, sync=self._syncs_each) as source:
                 status = self._publisher.place(source, final, if_absent=if_absent)
-            self._settle(final, folder_only=status is PutStatus.CREATED)
+            if status is PutStatus.CREATED:
+                self._settle(final, folder_only=True)
+            else:
+                with suppress(FileNotFoundError):  # gone again; whoever needs it looks for it
+                    self._settle(final)
         return status
 
     @contextmanager
@@ -223,6 +227,9 @@ class LocalBackend:
         if not marker.exists():
             self._refuse_foreign_folder()
             self._init(marker)
+        elif not self._tmp.is_dir() and os.access(self.root, os.W_OK):
+            # A tool that skips empty folders copied the store; who only reads it needs no tmp/.
+            self._tmp.mkdir(exist_ok=True)
         layout.check_marker(marker.read_bytes())
 
     def _refuse_foreign_folder(self) -> None:

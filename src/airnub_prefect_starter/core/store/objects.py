@@ -58,12 +58,13 @@ class Objects:
         """
         healed = False
         for _ in range(_PUT_ATTEMPTS):
+            found = self._backend.stat(key)
+            if found is None:
+                if self._create(key, digest, body):
+                    return "repaired" if healed else "stored"
+                continue
             try:
-                found = self._backend.stat(key)
-                if found is None:
-                    if self._create(key, digest, body):
-                        return "repaired" if healed else "stored"
-                elif not self._is_intact(found, digest, body.size):
+                if not self._is_intact(found, digest, body.size):
                     self.quarantine(key, digest)
                     healed = True
                 elif self._keep(found):

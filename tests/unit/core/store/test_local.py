@@ -20,10 +20,11 @@ from airnub_prefect_starter.common.errors import (
 from airnub_prefect_starter.core.store import department_url, open_store
 from airnub_prefect_starter.core.store.digest import Digest
 from airnub_prefect_starter.core.store.faults import store_error
+from airnub_prefect_starter.core.store.gc import mark
 from airnub_prefect_starter.core.store.layout import BLOBS, MARKER, SHARDS, TMP, blob_key
 from airnub_prefect_starter.core.store.local import Durability, LocalBackend
 from airnub_prefect_starter.core.store.verify import verify
-from tests.store_conformance import blob_of, fetch, read
+from tests.store_conformance import blob_of, fetch, put, read
 from tests.unit.core.store.tools import HookedDisk, local_backend, local_store
 
 BIG = b"x" * ((8 << 20) + 1)
@@ -176,6 +177,51 @@ def test_makes_shard_folders_that_a_copy_left_out(tmp_path: Path) -> None:
     assert not (tmp_path / BLOBS).exists()
     fetch(store, b"bytes")
     assert verify(store, level="deep").ok
+
+
+def test_makes_the_scratch_folder_that_a_copy_left_out(tmp_path: Path) -> None:
+    fetch(local_store(tmp_path), b"bytes")
+    (tmp_path / TMP).rmdir()
+    store = open_store(tmp_path.as_uri())
+    assert fetch(store, b"newer").outcome == "stored"
+    assert mark(store).key is None
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_reads_a_copy_without_a_scratch_folder_that_it_may_not_write(tmp_path: Path) -> None:
+    digest = blob_of(fetch(local_store(tmp_path), b"bytes")).text
+    (tmp_path / TMP).rmdir()
+    tmp_path.chmod(0o555)
+    assert open_store(tmp_path.as_uri()).read_blob(digest) == b"bytes"
+    tmp_path.chmod(0o755)
+
+
+@pytest.mark.parametrize("data", [b"small", BIG], ids=["from memory", "from a spool file"])
+def test_does_not_retry_where_it_cannot_write(tmp_path: Path, data: bytes) -> None:
+    store = local_store(tmp_path)
+    (tmp_path / TMP).rmdir()
+    with pytest.raises(StoreError, match="No such file or directory") as caught:
+        fetch(store, data)
+    assert not caught.value.transient
+
+
+def test_puts_again_what_is_collected_meanwhile(tmp_path: Path) -> None:
+    key = blob_key(Digest.of(b"bytes"))
+    other = local_backend(tmp_path)
+    left = ["link", "unlink"]
+
+    def hook(name: str, _path: str) -> None:
+        if left and name == left[0]:
+            left.pop(0)
+            if name == "link":
+                put(other, b"bytes")
+            else:
+                other.delete([key])
+
+    store = local_store(tmp_path, disk=HookedDisk(hook))
+    assert store.put_bytes(b"bytes")[1] == "stored"
+    assert read(store.backend, key) == b"bytes"
+    assert left == []
 
 
 def test_does_not_follow_links(tmp_path: Path) -> None:
