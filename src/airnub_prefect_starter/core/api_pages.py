@@ -13,9 +13,10 @@ from airnub_prefect_starter.core.http import headers as fields
 from airnub_prefect_starter.core.http.answer import Headers
 from airnub_prefect_starter.core.http.client import SourceSession
 from airnub_prefect_starter.core.http.document import Document, read_document
-from airnub_prefect_starter.core.http.urls import redact_url, with_params
+from airnub_prefect_starter.core.http.urls import with_params
 from airnub_prefect_starter.core.json_text import canonical_line, lookup, parse_json
 from airnub_prefect_starter.core.manifest_models import Source
+from airnub_prefect_starter.core.redaction import redact_url
 from airnub_prefect_starter.core.sources import (
     ApiSource,
     CursorPaging,

@@ -7,8 +7,8 @@ from functools import cache
 from airnub_prefect_starter.common.errors import PayloadError, StoreError
 from airnub_prefect_starter.core.http import headers as fields
 from airnub_prefect_starter.core.http.client import HttpClient, SourceSession
-from airnub_prefect_starter.core.http.urls import redact_url
 from airnub_prefect_starter.core.manifest_models import RunInfo, Source, SourceResult
+from airnub_prefect_starter.core.redaction import redact_url
 from airnub_prefect_starter.core.sources import HttpSource
 from airnub_prefect_starter.core.store import Committed, Spool, Store
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
@@ -10,9 +9,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from airnub_prefect_starter.common.names import nearest
+from airnub_prefect_starter.core.redaction import redact_text
 
 Location = tuple[int | str, ...]
-_CREDENTIALS = re.compile(r"//[^/@\s]+@")
 
 
 def real_location(value: Any, location: Location) -> Location:
@@ -63,8 +62,18 @@ def reason(model: type[BaseModel], error: ErrorDetails) -> str:
 
 def shorten(value: Any) -> str:
     """Give a value as messages may hold it: short, and without credentials."""
-    text = _CREDENTIALS.sub("//...@", repr(value))
+    text = repr(_redacted(value))
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, Mapping):
+        return {key: _redacted(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted(each) for each in value]
+    return value
 
 
 def _fields_at(model: type[BaseModel], location: Location) -> set[str]:

@@ -10,6 +10,7 @@ import yaml
 
 from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.names import nearest
+from airnub_prefect_starter.core.mistakes import shorten
 
 
 def apply_overrides(value: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
@@ -26,7 +27,9 @@ def apply_overrides(value: dict[str, Any], overrides: Iterable[str]) -> dict[str
     for override in overrides:
         path, equals, text = override.partition("=")
         if not equals or not path:
-            raise ConfigError(f"--set {override!r} is not KEY=VALUE", "Write --set a.b.0.c=1")
+            raise ConfigError(
+                f"--set {shorten(override)} is not KEY=VALUE", "Write --set a.b.0.c=1"
+            )
         *parents, last = path.split(".")
         target: Any = changed
         for part in parents:
@@ -55,5 +58,9 @@ def _key(target: Any, part: str, path: str, *, may_be_new: bool = False) -> Any:
 def _parse(path: str, text: str) -> Any:
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {path}: {text!r} is not YAML", "Quote the value") from error
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
+        # ValueError: what looks like a date or number but is none, such as 2013-02-31. Not chained,
+        # because the parser's own message repeats the value.
+        raise ConfigError(
+            f"--set {path}: {shorten(text)} is not YAML", "Put text in quotation marks"
+        ) from None

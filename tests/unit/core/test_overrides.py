@@ -38,11 +38,24 @@ def test_a_change_lands_where_its_path_leads(
         ("files.files.7.url=x", "Positions are 0 to 0"),
         ("files.files.0.source_id.x=1", "Known: nothing below it"),
         ("files.files.0.url=[", "is not YAML"),
+        ("files.files.0.day=2013-02-31", "'2013-02-31' is not YAML"),
+        ("files.files.0.url=" + "[" * 5_000, "is not YAML"),
     ],
-    ids=["no equals", "misspelt", "position", "below a scalar", "bad value"],
+    ids=[
+        *("no equals", "misspelt", "position", "below a scalar", "bad value"),
+        *("a day that is none", "deeper than the stack"),
+    ],
 )
 def test_a_change_that_leads_nowhere_says_what_is_there(override: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         apply_overrides(VALUE, [override])
 
     assert message in str(caught.value)
+
+
+def test_a_change_that_is_refused_is_not_repeated_with_its_secrets() -> None:
+    with pytest.raises(ConfigError) as caught:
+        apply_overrides(VALUE, ["files.files.0.url=[http://h/?token=s3cr3t"])
+
+    assert "s3cr3t" not in str(caught.value)
+    assert caught.value.__cause__ is None

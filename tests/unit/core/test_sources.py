@@ -68,16 +68,24 @@ def test_what_is_wrong_is_refused(model: type[ConfigModel], wrong: dict[str, Any
     assert "pw" not in str(caught.value)
 
 
-def test_credentials_in_a_file_are_not_repeated(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("https://user:s3cr3t@h/p", "credentials"),
+        ("https://user:s3/s3cr3t@h/p", "is not an address"),
+        ("ftp://h/?api_key=s3cr3t", "neither http nor https"),
+    ],
+)
+def test_secrets_in_an_address_are_not_repeated(tmp_path: Path, url: str, reason: str) -> None:
     path = tmp_path / "source.yaml"
-    path.write_text("source_id: a\nurl: https://user:pw@h/p\n", encoding="utf-8")
+    path.write_text(f"source_id: a\nurl: {url}\n", encoding="utf-8")
 
-    with pytest.raises(ConfigError, match=r"source\.yaml:2:6: url: .* credentials") as caught:
+    with pytest.raises(ConfigError, match=rf"source\.yaml:2:6: url: .*{reason}") as caught:
         load_yaml(path, FileSource)
-    assert "pw" not in str(caught.value)
-    with pytest.raises(ConfigError, match="credentials") as caught:
-        validate_value({**GIVEN, "url": "https://user:pw@h/p"}, FileSource, "Variable x")
-    assert "pw" not in str(caught.value)
+    assert "s3cr3t" not in str(caught.value)
+    with pytest.raises(ConfigError, match="valid string") as caught:
+        validate_value({**GIVEN, "url": [url]}, FileSource, "Variable x")
+    assert "s3cr3t" not in str(caught.value)
 
 
 def test_a_secret_is_named_not_given() -> None:

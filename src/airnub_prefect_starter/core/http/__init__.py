@@ -5,6 +5,6 @@ second DNS answer leads to an address that a source's configuration does not all
 """
 
 from airnub_prefect_starter.core.http.policy import AccessPolicy, HttpLimits
-from airnub_prefect_starter.core.http.urls import redact_url
+from airnub_prefect_starter.core.redaction import redact_url
 
 __all__ = ["AccessPolicy", "HttpLimits", "redact_url"]

@@ -13,7 +13,8 @@ from airnub_prefect_starter.common.errors import (
     RedirectError,
     TruncatedBodyError,
 )
-from airnub_prefect_starter.core.http.urls import redact_url, split_url
+from airnub_prefect_starter.core.http.urls import split_url
+from airnub_prefect_starter.core.redaction import redact_url
 
 OK = frozenset({200, 203})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})

@@ -31,7 +31,8 @@ from airnub_prefect_starter.core.http.limiter import HostLimiter, Sleep
 from airnub_prefect_starter.core.http.pace import Pace
 from airnub_prefect_starter.core.http.robots import RobotsCache
 from airnub_prefect_starter.core.http.session import GuardedSession, SessionPool
-from airnub_prefect_starter.core.http.urls import host_of, origin, redact_url, split_url
+from airnub_prefect_starter.core.http.urls import host_of, origin, split_url
+from airnub_prefect_starter.core.redaction import redact_url
 from airnub_prefect_starter.core.sources import HttpSource
 
 WAITED_FOR = frozenset({429, 503})

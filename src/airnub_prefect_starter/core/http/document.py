@@ -16,8 +16,8 @@ from airnub_prefect_starter.core.http.download import (
     describe,
     too_large,
 )
-from airnub_prefect_starter.core.http.urls import redact_url
 from airnub_prefect_starter.core.manifest_models import Source
+from airnub_prefect_starter.core.redaction import redact_url
 
 # Window bits of zlib: 31 reads gzip, 15 zlib, -15 bare deflate, which some servers call deflate.
 _GZIP, _ZLIB, _BARE = 31, 15, -15

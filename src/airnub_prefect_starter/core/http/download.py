@@ -11,8 +11,8 @@ from airnub_prefect_starter.common.errors import (
 from airnub_prefect_starter.core.http import headers as fields
 from airnub_prefect_starter.core.http.answer import OK, Answer, Headers
 from airnub_prefect_starter.core.http.client import SourceSession
-from airnub_prefect_starter.core.http.urls import redact_url
 from airnub_prefect_starter.core.manifest_models import Source
+from airnub_prefect_starter.core.redaction import redact_url
 from airnub_prefect_starter.core.store import Spool
 
 READ_BYTES = 1 << 20

@@ -12,7 +12,8 @@ from urllib.robotparser import RobotFileParser
 from airnub_prefect_starter.common.errors import SourceRejectedError
 from airnub_prefect_starter.core.http.answer import OK
 from airnub_prefect_starter.core.http.session import AGENT
-from airnub_prefect_starter.core.http.urls import origin, redact_url
+from airnub_prefect_starter.core.http.urls import origin
+from airnub_prefect_starter.core.redaction import redact_url
 from airnub_prefect_starter.core.sources import HttpSource
 
 if TYPE_CHECKING:  # the client holds the cache, and the cache asks through the client

@@ -24,7 +24,7 @@ from airnub_prefect_starter.core.http.connection import (
     PacedTLSSocket,
 )
 from airnub_prefect_starter.core.http.policy import AccessPolicy
-from airnub_prefect_starter.core.http.urls import redact_query
+from airnub_prefect_starter.core.redaction import redact_query
 
 AGENT = "airnub-prefect-starter"
 USER_AGENT = f"{AGENT}/{version(AGENT)}"

@@ -1,4 +1,4 @@
-"""Addresses as text: which are well formed, and what of them may be written down."""
+"""Addresses as text: which are well formed, and their parts."""
 
 from __future__ import annotations
 
@@ -6,20 +6,10 @@ from collections.abc import Mapping
 from urllib.parse import SplitResult, unquote_plus, urlencode, urlsplit, urlunsplit
 
 from airnub_prefect_starter.common.errors import BlockedUrlError
+from airnub_prefect_starter.core.redaction import redact_url
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 MAX_URL_CHARACTERS = 8192
-
-# Query parameters that are a secret, or half of one. Compared in lower case.
-_SECRET_PARAMETERS = frozenset(
-    {
-        *("access_token", "refresh_token", "id_token", "token", "jwt", "sig", "signature"),
-        *("key", "api_key", "api-key", "apikey", "auth", "authorization", "code"),
-        *("password", "passwd", "pwd", "secret", "client_secret", "session", "sessionid", "sid"),
-        *("x-amz-signature", "x-amz-credential", "x-amz-security-token", "awsaccesskeyid"),
-        *("x-goog-signature", "x-goog-credential", "x-api-key", "subscription-key"),
-    }
-)
 
 
 def check_url_text(url: str) -> str:
@@ -77,26 +67,6 @@ def origin(url: str) -> tuple[str, str, int]:
 def host_of(parts: SplitResult) -> str:
     """Give the host in lower case without a trailing dot."""
     return (parts.hostname or "").rstrip(".")
-
-
-def redact_url(url: str) -> str:
-    """Return an address as it may be written down: no credentials, tokens, fragment or controls."""
-    printable = "".join(char if char.isprintable() else "?" for char in url)
-    try:
-        parts = urlsplit(printable)
-    except ValueError:
-        return "(malformed address)"
-    netloc = parts.netloc.rsplit("@", 1)[-1]
-    return urlunsplit((parts.scheme, netloc, parts.path, redact_query(parts.query), ""))
-
-
-def redact_query(query: str) -> str:
-    """Drop the parameters of a query that are secrets."""
-    return "&".join(each for each in query.split("&") if not _is_secret(each))
-
-
-def _is_secret(parameter: str) -> bool:
-    return unquote_plus(parameter.partition("=")[0]).lower() in _SECRET_PARAMETERS
 
 
 def with_params(url: str, params: Mapping[str, str]) -> str:
