@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,6 +131,16 @@ class Project:
         data = file.read_bytes()
         file.chmod(0o644)
         file.write_bytes(bytes([data[0] ^ 1]) + data[1:])
+
+
+def require_one_line(done: Done, code: int, message: str) -> None:
+    """Require that a command failed as it should: one line with a remedy, and nothing else."""
+    assert done.code == code, done.stderr
+    (error,) = done.errors
+    assert message in error
+    assert re.search(r"[.?] [A-Z]", error), f"no remedy: {error}"
+    assert "Traceback" not in done.stderr
+    assert done.stdout == b""
 
 
 def _input(store: Store, source_id: str) -> DerivedInput:
