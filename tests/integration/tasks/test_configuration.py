@@ -47,21 +47,19 @@ def test_sections_come_from_the_stages_variable(stage: Stage) -> None:
     assert load_category_config(stage.category("pages"), Pages) == Pages(depth=2)
 
 
-def test_sections_that_were_too_long_come_from_their_own(stage: Stage) -> None:
-    names = [f"file-{number:04}" for number in range(400)]
-    save(
-        stage,
-        files={"names": names},
-        pages={
-            "depth": 3,
-        },
-    )
-    save(stage, files={"names": names}, pages={})
+class Twice(ConfigModel):
+    first: Files
+    second: Files
 
-    config = load_stage_config(stage, Ingestion)
 
-    assert config.files.names == tuple(names)
-    assert load_category_config(stage.category("files"), Files).names == tuple(names)
+def test_sections_that_are_too_long_together_come_from_their_own(stage: Stage) -> None:
+    names = [f"file-{number:04}" for number in range(300)]
+    save(stage, first={"names": names}, second={"names": names})
+
+    config = load_stage_config(stage, Twice)
+
+    assert config.first.names == config.second.names == tuple(names)
+    assert load_category_config(stage.category("first"), Files).names == tuple(names)
 
 
 def test_a_missing_variable_says_how_to_make_it(stage: Stage) -> None:
