@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -59,9 +58,8 @@ class DepartmentRuns:
             PlatformError: The server cannot be used, or an automation started nothing.
         """
         for stage_id in first_stages(entry):
-            since = datetime.now(UTC)
             run_id = start_run(self.client, _key(entry.stage(stage_id)), {})
-            yield from self._follow(entry, stage_id, run_id, since)
+            yield from self._follow(entry, stage_id, run_id)
 
     def run_flow(self, flow: Stage | Category, parameters: Mapping[str, JsonValue]) -> RunSummary:
         """Run a stage or a category alone; what its success starts is not followed.
@@ -74,9 +72,7 @@ class DepartmentRuns:
         run_id = start_run(self.client, _key(flow), parameters)
         return follow_run(self.client, run_id, self.on_progress, level=self.level)
 
-    def _follow(
-        self, entry: DepartmentEntry, stage_id: str, run_id: UUID, since: datetime
-    ) -> Iterator[RunSummary]:
+    def _follow(self, entry: DepartmentEntry, stage_id: str, run_id: UUID) -> Iterator[RunSummary]:
         self.on_progress(f"Following {entry.stage(stage_id).flow_name}")
         summary = follow_run(self.client, run_id, self.on_progress, level=self.level)
         yield summary
@@ -85,12 +81,9 @@ class DepartmentRuns:
         for target in entry.spec.stages[stage_id].on_success:
             self.on_progress(f"Waiting for the automation to start {target}")
             triggered = wait_for_triggered_run(
-                self.client,
-                _key(entry.stage(target)),
-                since=since,
-                timeout_s=_TRIGGER_TIMEOUT_S,
+                self.client, run_id, _key(entry.stage(target)), timeout_s=_TRIGGER_TIMEOUT_S
             )
-            yield from self._follow(entry, target, triggered, since)
+            yield from self._follow(entry, target, triggered)
 
     def artifacts(self, run_ids: Collection[UUID]) -> list[PublishedArtifact]:
         """List what runs published, by key.

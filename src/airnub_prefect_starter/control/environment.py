@@ -18,14 +18,15 @@ from airnub_prefect_starter.common.settings import Settings
 HOST = "127.0.0.1"
 
 # Settings that cut the server's CPU per task run. Recorder and persister read and write one event
-# at a time by default (prefect/settings/models/server/services.py); the flush interval keeps task
-# runs in the UI at most a second behind although they are written in batches.
+# at a time by default (prefect/settings/models/server/services.py); the flush intervals keep task
+# runs and events at most a second behind although they are written in batches.
 SERVER_COST_SETTINGS: Mapping[str, str] = {
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "100",
     "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "1",
 }
 
 _SERVER_SETTINGS: Mapping[str, str] = {

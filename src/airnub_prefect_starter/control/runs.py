@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from datetime import datetime
 from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
-from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.responses import DeploymentResponse
-from prefect.client.schemas.sorting import FlowRunSort
+from prefect.events.filters import EventFilter, EventNameFilter, EventRelatedFilter
 from pydantic import JsonValue
 
 from airnub_prefect_starter.common.errors import ConfigError, PlatformError
@@ -37,6 +34,7 @@ __all__ = [
 ]
 
 _POLL_S = 0.5
+_EVENTS = 50  # the most that the API gives at once
 
 
 def run_deployment(
@@ -115,14 +113,14 @@ def find_deployment(client: SyncPrefectClient, name: str) -> DeploymentResponse:
 
 
 def wait_for_triggered_run(
-    client: SyncPrefectClient, deployment: str, *, since: datetime, timeout_s: float
+    client: SyncPrefectClient, after: UUID, deployment: str, *, timeout_s: float
 ) -> UUID:
-    """Wait for a run of a deployment that an automation created.
+    """Wait for the run of a deployment that an automation started when another run ended.
 
     Args:
         client: The server.
+        after: The run that ended.
         deployment: As for `run_deployment`.
-        since: Runs that were created earlier do not count.
         timeout_s: How long to wait, in seconds.
 
     Raises:
@@ -130,23 +128,32 @@ def wait_for_triggered_run(
     """
     deadline = time.monotonic() + timeout_s
     with api_errors(f"Cannot wait for {deployment}"):
-        found = find_deployment(client, deployment)
-        while True:
-            runs = client.read_flow_runs(
-                deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[found.id])),
-                sort=FlowRunSort.EXPECTED_START_TIME_DESC,
-            )
-            for run in runs:
-                if _is_triggered(run, since):
-                    return run.id
+        # The event of a change of state has the state's id (prefect/server/models/events.py).
+        cause = EventRelatedFilter(
+            resources_in_roles=[
+                (f"prefect.event.{client.read_flow_run(after).state_id}", "triggering-event")
+            ]
+        )
+        target = EventRelatedFilter(
+            resources_in_roles=[
+                (f"prefect.deployment.{find_deployment(client, deployment).id}", "target")
+            ]
+        )
+        while (found := _started_run(client, [cause, target])) is None:
             if time.monotonic() > deadline:
                 raise PlatformError(
                     f"No automation started {deployment} in {timeout_s:.0f} s",
                     "See its automation in the UI",
                 )
             time.sleep(_POLL_S)
+    return found
 
 
-def _is_triggered(run: FlowRun, since: datetime) -> bool:
-    by_automation = run.created_by is not None and run.created_by.type == "AUTOMATION"
-    return by_automation and run.created is not None and run.created >= since
+def _started_run(client: SyncPrefectClient, related: list[EventRelatedFilter]) -> UUID | None:
+    executed = EventFilter(
+        event=EventNameFilter(name=["prefect.automation.action.executed"]), related=related
+    )
+    for event in client.read_events(executed, limit=_EVENTS).events:
+        for resource in event.resources_in_role["flow-run"]:
+            return UUID(resource.id.removeprefix("prefect.flow-run."))
+    return None

@@ -67,6 +67,26 @@ def processing() -> None:
     pass
 
 
+@flow(name="A Flow (Sample)")
+def a() -> None:
+    pass
+
+
+@flow(name="B Flow (Sample)")
+def b() -> None:
+    pass
+
+
+@flow(name="C Flow (Sample)")
+def c() -> None:
+    pass
+
+
+@flow(name="D Flow (Sample)")
+def d() -> None:
+    pass
+
+
 @flow(name="Failing Flow (Sample)")
 def failing() -> None:
     raise ValueError("the well is dry")

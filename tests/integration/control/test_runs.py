@@ -1,13 +1,15 @@
 """Runs through the worker: followed, triggered, failed, with their results in the store."""
 
+import logging
 import subprocess
 import sys
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.states import Completed, Running
 
 from airnub_prefect_starter.common.errors import (
     ConfigError,
@@ -15,9 +17,11 @@ from airnub_prefect_starter.common.errors import (
     RunFailedError,
     UnknownNameError,
 )
+from airnub_prefect_starter.common.names import Department
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control.bootstrap import bootstrap
-from airnub_prefect_starter.control.desired import DesiredState
+from airnub_prefect_starter.control.department_runs import DepartmentRuns
+from airnub_prefect_starter.control.desired import AutomationSpec, DesiredState
 from airnub_prefect_starter.control.environment import PlatformState, child_environment
 from airnub_prefect_starter.control.platform import quiet
 from airnub_prefect_starter.control.runs import (
@@ -25,6 +29,12 @@ from airnub_prefect_starter.control.runs import (
     run_deployment,
     start_run,
     wait_for_triggered_run,
+)
+from airnub_prefect_starter.core.departments import (
+    CategorySpec,
+    DepartmentEntry,
+    DepartmentSpec,
+    StageSpec,
 )
 
 
@@ -54,10 +64,17 @@ def result_elsewhere(flow_run_id: UUID, settings: Settings, state: PlatformState
     return done.stdout.strip()
 
 
+def completed_run(client: SyncPrefectClient, deployment: str) -> UUID:
+    """Let a run begin and end without a worker."""
+    found = client.read_deployment_by_name(deployment)
+    run = client.create_flow_run_from_deployment(found.id, state=Running())
+    client.set_flow_run_state(run.id, Completed())
+    return run.id
+
+
 def test_a_run_is_followed_stores_its_results_and_triggers_the_next_stage(
     client: SyncPrefectClient, settings: Settings, state: PlatformState
 ) -> None:
-    begun = datetime.now(UTC)
     lines: list[str] = []
 
     summary = run_deployment(
@@ -77,7 +94,9 @@ def test_a_run_is_followed_stores_its_results_and_triggers_the_next_stage(
     assert len(list(results_folder(settings).iterdir())) >= 4
     assert result_elsewhere(summary.flow_run_id, settings, state) == "20"
 
-    triggered = wait_for_triggered_run(client, "sample.processing", since=begun, timeout_s=30)
+    triggered = wait_for_triggered_run(
+        client, summary.flow_run_id, "sample.processing", timeout_s=30
+    )
 
     assert follow_run(client, triggered, quiet).state == "Completed"
 
@@ -108,8 +127,65 @@ def test_a_run_that_cannot_start_is_refused_by_name(
 
 
 def test_waiting_for_a_trigger_that_does_not_come_ends(client: SyncPrefectClient) -> None:
+    other = completed_run(client, "Failing Flow (Sample)/sample.failing")
+
     with pytest.raises(PlatformError, match=r"No automation started sample\.processing"):
-        wait_for_triggered_run(client, "sample.processing", since=datetime.now(UTC), timeout_s=0)
+        wait_for_triggered_run(client, other, "sample.processing", timeout_s=0)
+
+
+def test_each_run_is_followed_by_the_one_that_it_started_and_no_other(
+    client: SyncPrefectClient,
+) -> None:
+    ended = [completed_run(client, "Ingestion Flow (Sample)/sample.ingestion") for _ in range(3)]
+
+    started = [
+        wait_for_triggered_run(client, run_id, "sample.processing", timeout_s=60)
+        for run_id in reversed(ended)
+    ]
+
+    created = [client.read_flow_run(run_id).created for run_id in started]
+    assert len(set(started)) == 3
+    assert created == sorted(created, key=str, reverse=True)
+
+
+def test_stages_that_meet_again_are_all_followed(
+    client: SyncPrefectClient, desired: DesiredState, settings: Settings
+) -> None:
+    following = {"a": ("b", "c"), "b": ("d",), "c": ("d",), "d": ()}
+    entry = DepartmentEntry(
+        Department("sample", "Sample"),
+        DepartmentSpec(
+            owners=("@owner",),
+            stages={
+                stage: StageSpec(categories={"one": CategorySpec()}, on_success=targets)
+                for stage, targets in following.items()
+            },
+        ),
+    )
+    specs = {
+        stage: replace(
+            desired.deployments[1],
+            name=f"sample.{stage}",
+            flow_name=f"{stage.upper()} Flow (Sample)",
+            entrypoint=f"flows/sample.py:{stage}",
+        )
+        for stage in following
+    }
+    automations = [
+        AutomationSpec(f"sample: {stage} → {target}", specs[stage].key, specs[target].key)
+        for stage, targets in following.items()
+        for target in targets
+    ]
+    more = replace(desired, deployments=tuple(specs.values()), automations=tuple(automations))
+    bootstrap(more, settings=settings, on_progress=quiet, prune=())
+    lines: list[str] = []
+
+    summaries = list(DepartmentRuns(client, lines.append, logging.INFO).run_department(entry))
+
+    followed = [line for line in lines if line.startswith("Following")]
+    assert followed == [f"Following {stage} Flow (Sample)" for stage in "ABDCD"]
+    assert len({each.flow_run_id for each in summaries}) == 5
+    assert {each.state for each in summaries} == {"Completed"}
 
 
 def test_interrupting_does_not_cancel_and_says_how_to(client: SyncPrefectClient) -> None:
