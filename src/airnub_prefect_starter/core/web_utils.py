@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from pydantic import SecretStr
 
 from airnub_prefect_starter.common.errors import PayloadError
@@ -22,9 +24,8 @@ from airnub_prefect_starter.core.html import (
     extract_text,
 )
 from airnub_prefect_starter.core.http import headers as fields
-from airnub_prefect_starter.core.http.client import HttpClient
+from airnub_prefect_starter.core.http.client import HttpClient, SourceSession
 from airnub_prefect_starter.core.http.document import Document, read_document
-from airnub_prefect_starter.core.http.robots import Robots
 from airnub_prefect_starter.core.manifest_models import RunInfo, SourceResult
 from airnub_prefect_starter.core.sources import PageSource
 from airnub_prefect_starter.core.store import FetchCommit, Store
@@ -61,17 +62,16 @@ def core_scrape_page_and_store(
         client: What to ask with; one for the process by default.
 
     Raises:
-        SourceRejectedError: robots.txt forbids it, or the page is not there. No retry.
+        SourceRejectedError: robots.txt forbids it or what it redirects to, or the page is not
+            there. No retry.
         SourceError: The page cannot be had, or is not what was promised; see `common.errors` for
             which kinds a retry helps.
         StoreError: It cannot be stored.
         ConfigError: The secret is missing or unusable. No retry.
     """
-    client = client or shared_client()
-    rules = client.robots.require_allowed(client, source)
     wanted = conditions(store, namespace, source, source.url)
-    with client.open(source, auth) as session, store.spool() as spool:
-        session.interval_s = max(session.interval_s, _delay_s(source, rules))
+    with (client or shared_client()).open(source, auth) as session, store.spool() as spool:
+        session.admit = partial(_ask_robots, session, source)
         page = read_document(session, source.url, source.max_page_bytes, wanted)
         if page is None:
             committed = store.unchanged(namespace, source.source_id)
@@ -93,9 +93,11 @@ def core_scrape_page_and_store(
         return result(session, committed, namespace=namespace)
 
 
-def _delay_s(source: PageSource, rules: Robots) -> float:
-    asked = rules.delay_s()
-    return source.delay_s if asked is None else min(asked, source.max_crawl_delay_s)
+def _ask_robots(session: SourceSession, source: PageSource, url: str) -> None:
+    """Refuse an address that robots.txt forbids, and slow down as it asks."""
+    asked_s = session.client.robots.require_allowed(session.client, source, url).delay_s()
+    delay_s = source.delay_s if asked_s is None else min(asked_s, source.max_crawl_delay_s)
+    session.interval_s = max(session.interval_s, delay_s)
 
 
 def _check_html(source: PageSource, page: Document) -> None:

@@ -124,6 +124,23 @@ def test_robots_txt_decides(
     assert kept.files() == before
 
 
+@pytest.mark.parametrize("other_host", [False, True])
+def test_a_redirect_does_not_lead_around_robots_txt(
+    faults: FaultServer, kept: Kept, client: PatientClient, other_host: bool
+) -> None:
+    target = f"{faults.alias if other_host else ''}/private/page.html"
+    url = faults.on("/open", redirect(target))
+    faults.on("/private/page.html", ok(HTML, Content_Type=TYPE))
+    faults.on("/robots.txt", ok(b"User-agent: *\nDisallow: /private/\n"))
+    before = kept.files()
+
+    with pytest.raises(SourceRejectedError, match=r"robots\.txt forbids http.*/private/page"):
+        scrape(kept, client, url)
+
+    assert "/private/page.html" not in faults.paths()
+    assert kept.files() == before
+
+
 def test_what_failed_to_say_is_asked_again(
     faults: FaultServer, kept: Kept, client: PatientClient
 ) -> None:

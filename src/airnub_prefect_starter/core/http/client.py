@@ -81,6 +81,9 @@ class HttpClient:
 class SourceSession:
     """All requests of one call for one source: one deadline, one count, one secret.
 
+    ``admit`` is called with every address before it is asked, redirects included, and raises to
+    refuse it; ``interval_s`` is the least time between two requests to a host.
+
     Args:
         client: What they share with others.
         session: Where they go out, used by nobody else meanwhile.
@@ -95,6 +98,7 @@ class SourceSession:
         self.source = source
         self.attempts = 0
         self.bytes_in = 0
+        self.admit: Callable[[str], None] = lambda _url: None
         self.interval_s = 1 / (source.limits.requests_per_second or float("inf"))
         self._session = session
         self._auth = auth
@@ -135,6 +139,7 @@ class SourceSession:
         passed: list[str] = []
         at_home = True
         while True:
+            self.admit(url)
             at_home = at_home and origin(url) == origin(self.source.url)
             sent = {**headers, **self._auth} if at_home else headers
             with self._exchange(url, sent) as answer:
