@@ -18,7 +18,13 @@ from airnub_prefect_starter.core.fetching import (
 from airnub_prefect_starter.core.http.client import HttpClient, SourceSession
 from airnub_prefect_starter.core.http.download import too_large
 from airnub_prefect_starter.core.json_text import parse_json
-from airnub_prefect_starter.core.manifest_models import FetchManifest, RunInfo, Source, SourceResult
+from airnub_prefect_starter.core.manifest_models import (
+    RULES,
+    FetchManifest,
+    RunInfo,
+    Source,
+    SourceResult,
+)
 from airnub_prefect_starter.core.sources import ApiSource, NoPaging
 from airnub_prefect_starter.core.store import FetchCommit, Spool, Store
 
@@ -102,7 +108,7 @@ def _conditions(store: Store, source: ApiSource, namespace: str) -> dict[str, st
         return {}
     # What is stored was cut out of the answer by these rules; by others it would be different.
     stored = store.manifest(ref.manifest.digest)
-    same = isinstance(stored, FetchManifest) and stored.annotations.get("rules") == _rules(source)
+    same = isinstance(stored, FetchManifest) and stored.annotations.get(RULES) == _rules(source)
     return wanted if same else {}
 
 
@@ -119,7 +125,7 @@ def _collect(
         spool.write(page.lines)
     if first is None:
         return None
-    annotations = {"items": str(items), "pages": str(pages), "rules": _rules(source)}
+    annotations = {"items": str(items), "pages": str(pages), RULES: _rules(source)}
     return _described(source, first.about), annotations
 
 
@@ -137,4 +143,5 @@ def _one_validator(source: ApiSource) -> bool:
 
 
 def _rules(source: ApiSource) -> str:
-    return f"items_path={source.items_path};paging={source.paging.kind}"
+    fields = {"paging", "items_path", "total_path", "total_header"}
+    return canonical_json(source.model_dump(mode="json", include=fields)).decode()

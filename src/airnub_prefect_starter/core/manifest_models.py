@@ -32,6 +32,8 @@ DERIVED: Literal["application/vnd.airnub.manifest.derived.v1+json"] = (
     "application/vnd.airnub.manifest.derived.v1+json"
 )
 OCTET_STREAM = "application/octet-stream"
+RULES = "rules"
+"""Annotation of a fetched manifest: how its blob was cut out of what the source sent."""
 
 Outcome = Literal["stored", "deduplicated", "not_modified", "repaired"]
 
@@ -138,6 +140,11 @@ class FetchManifest(Record):
     run: RunInfo = RunInfo()
     annotations: Mapping[str, str] = {}
 
+    @property
+    def verbatim(self) -> bool:
+        """Whether the blob is what the source sent, and not what rules made of it."""
+        return RULES not in self.annotations
+
 
 class DerivedInput(Record):
     """One input of a derivation: the ref it was read through and the manifest it pointed to."""
@@ -171,7 +178,7 @@ class RowCounts(Record):
 class DerivedManifest(Record):
     """Bytes computed from other bytes: inputs + parameters + code → outputs.
 
-    ``name`` is the ref's name, as ``source_id`` is of a fetched manifest.
+    ``source_id`` is the name of the ref, as in a fetched manifest.
     """
 
     schema_version: Literal[1] = 1

@@ -140,6 +140,7 @@ class _Verification:
         self._strange: list[Key] = []
         self._sizes = {digest: stat.size for digest, stat in self._objects(layout.BLOBS)}
         self._named: dict[Digest, Digest] = {}
+        self._told: set[Digest] = set()
 
     def run(self, repair: Refetch | None) -> VerifyReport:
         """Check everything once, then try to repair what was found."""
@@ -195,6 +196,8 @@ class _Verification:
                 manifest = self._store.records.manifest(digest)
             except (CorruptObjectError, ConfigError) as exc:
                 yield CorruptManifest(stat.key, exc.message)
+            except ObjectNotFoundError:  # collected since it was listed
+                continue
             else:
                 yield from self._check_manifest(digest, manifest)
 
@@ -202,24 +205,27 @@ class _Verification:
         for source in inputs_of(manifest):
             if self._store.backend.stat(manifest_key(source)) is None:
                 yield MissingManifest(manifest_key(source), f"{digest} was derived from it")
+        if isinstance(manifest, FetchManifest):  # one with a source, as a repair needs
+            self._named[Digest(manifest.blob.digest)] = digest
         for blob, size in blobs_of(manifest):
             yield from self._check_named(digest, blob, size)
 
     def _check_named(self, manifest: Digest, blob: Digest, size: int | None) -> Iterator[Violation]:
-        """Check a blob that a manifest names, once however many name it."""
-        if blob in self._named:
+        """Check a blob that a manifest names; what is wrong is told once, however many name it."""
+        self._named.setdefault(blob, manifest)
+        if blob in self._told:
             return
-        self._named[blob] = manifest
         found = self._sizes.get(blob)
         if found is None:
+            self._told.add(blob)
             yield MissingBlob(blob_key(blob), f"manifest {manifest} names it")
         elif size is not None and size != found:
-            del self._sizes[blob]  # told once; reading it would tell again
+            self._told.add(blob)
             yield WrongSize(blob_key(blob), f"it has {found} bytes, {manifest} says {size}")
 
     def _check_blobs(self) -> Iterator[Violation]:
         for digest, size in self._sizes.items():
-            if digest.in_sample(*self._sample):
+            if digest.in_sample(*self._sample) and digest not in self._told:
                 self._counts["blobs"] += 1
                 if self._level == "deep":
                     yield from self._read(digest, size)
@@ -247,23 +253,33 @@ class _Verification:
         self._counts["bytes_read"] += size
 
     def _repaired(self, violation: Violation, refetch: Refetch) -> Violation:
-        source = self._source_of(violation)
-        if source is None:
+        manifest = self._fetched(violation)
+        if manifest is None:
             return violation
+        if not manifest.verbatim:
+            return _unrepaired(violation, "it cannot be refetched by address: run its stage")
         digest = layout.digest_of(violation.key)
         with self._store.spool() as spool:
             try:
-                refetch(source, spool)
+                refetch(manifest.source, spool)
             except SourceError as exc:
-                return replace(violation, detail=f"{violation.detail}; not repaired: {exc.message}")
+                return _unrepaired(violation, f"not repaired: {exc.message}")
             if spool.digest != digest.text:
-                return replace(violation, detail=f"{violation.detail}; the source has changed")
+                return _unrepaired(violation, "the source has changed")
             self._store.put_blob(spool)
         return replace(violation, repaired=True)
 
-    def _source_of(self, violation: Violation) -> Source | None:
+    def _fetched(self, violation: Violation) -> FetchManifest | None:
+        """Return the manifest that says where a blob came from; None if that is not known."""
         if not isinstance(violation, MissingBlob | WrongSize | CorruptBlob):
             return None
         named_by = self._named.get(layout.digest_of(violation.key))
-        manifest = self._store.records.manifest(named_by) if named_by else None
-        return manifest.source if isinstance(manifest, FetchManifest) else None
+        try:
+            manifest = self._store.records.manifest(named_by) if named_by else None
+        except (ConfigError, CorruptObjectError, ObjectNotFoundError):  # a violation of its own
+            return None
+        return manifest if isinstance(manifest, FetchManifest) else None
+
+
+def _unrepaired(violation: Violation, why: str) -> Violation:
+    return replace(violation, detail=f"{violation.detail}; {why}")

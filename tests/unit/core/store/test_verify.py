@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from airnub_prefect_starter.common.errors import ConfigError, SourceUnavailableError
-from airnub_prefect_starter.core.manifest_models import Source
-from airnub_prefect_starter.core.store import Spool, Store
+from airnub_prefect_starter.core.manifest_models import DERIVED, RULES, Source
+from airnub_prefect_starter.core.store import FetchCommit, Spool, Store
 from airnub_prefect_starter.core.store.digest import Digest
 from airnub_prefect_starter.core.store.layout import (
+    MANIFESTS,
     QUARANTINE,
     Key,
     blob_key,
@@ -19,7 +21,7 @@ from airnub_prefect_starter.core.store.local import LocalBackend
 from airnub_prefect_starter.core.store.protocol import Stat
 from airnub_prefect_starter.core.store.verify import Level, verify
 from tests.store_conformance import blob_of, derive, fetch, put
-from tests.unit.core.store.tools import local_store
+from tests.unit.core.store.tools import HandClock, clocked_store, local_store
 
 DATA = b"iata,name\n"
 
@@ -133,6 +135,59 @@ def test_accepts_only_the_same_bytes_as_a_repair(store: Store) -> None:
     assert not report.ok
     assert "the source has changed" in report.violations[0].detail
     assert not list(store.backend.list("blobs/sha256/" + Digest.of(b"newer").hex[:2]))
+
+
+def test_goes_on_where_the_manifest_is_damaged_too(store: Store) -> None:
+    damage(store, "MissingBlob")
+    ref = store.ref("alpha", "airports")
+    assert ref is not None
+    put(store.backend, b"{}", key=manifest_key(Digest(ref.manifest.digest)), if_absent=False)
+    report = verify(store, repair=lambda _, spool: spool.write(DATA))
+    kinds = {each.kind for each in report.violations}
+    assert kinds >= {"MissingBlob", "CorruptManifest"}
+    assert not any(each.repaired for each in report.violations)
+
+
+def test_goes_on_where_a_manifest_is_collected_meanwhile(tmp_path: Path) -> None:
+    class BusyBackend(LocalBackend):
+        def list(self, prefix: str) -> Iterator[Stat]:
+            for stat in super().list(prefix):
+                if prefix == MANIFESTS:
+                    self.delete([stat.key])
+                yield stat
+
+    store = Store(BusyBackend(tmp_path, durability="none"))
+    fetch(store, DATA)
+    store.backend.delete([ref_key("alpha", "airports")])
+    assert verify(store).violations == ()
+
+
+@pytest.mark.parametrize("kind", ["MissingBlob", "WrongSize"])
+def test_finds_source_and_size_when_a_derived_manifest_comes_first(
+    tmp_path: Path, kind: str
+) -> None:
+    store = clocked_store(tmp_path, HandClock())
+    damage(store, kind)
+    ref = store.ref("alpha", "airports")
+    assert ref is not None
+    for number in range(8):
+        derive(store, b"%d" % number, ref)
+    store.backend.delete([ref_key("alpha", "airports")])
+    first, *_ = store.manifests()
+    assert first[0].media_type == DERIVED
+    report = verify(store, repair=lambda _, spool: spool.write(DATA))
+    assert [(each.kind, each.repaired) for each in report.violations] == [(kind, True)]
+
+
+def test_says_what_no_address_gives_again(store: Store) -> None:
+    source = Source(url="https://data.example/api", final_url="https://data.example/api?page=1")
+    with store.spool() as spool:
+        spool.write(DATA)
+        commit = FetchCommit("alpha", "api", source, spool, annotations={RULES: "paging=page"})
+        store.backend.delete([blob_key(blob_of(store.commit_fetch(commit)))])
+    report = verify(store, repair=lambda _, spool: spool.write(DATA))
+    assert not report.ok
+    assert "run its stage" in report.violations[0].detail
 
 
 def test_reports_a_source_that_does_not_answer(store: Store) -> None:
