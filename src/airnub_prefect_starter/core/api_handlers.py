@@ -24,6 +24,7 @@ from airnub_prefect_starter.core.manifest_models import (
     RunInfo,
     Source,
     SourceResult,
+    canonical_json,
 )
 from airnub_prefect_starter.core.sources import ApiSource, NoPaging
 from airnub_prefect_starter.core.store import FetchCommit, Spool, Store

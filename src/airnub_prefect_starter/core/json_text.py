@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from typing import Any, NoReturn
+from itertools import accumulate
+from json.encoder import encode_basestring
+from typing import Any, NoReturn, Self
 
 from airnub_prefect_starter.common.errors import PayloadError, TooLargeError
 
@@ -13,10 +16,24 @@ MAX_DEPTH = 100
 # An unfinished string reaches to the end: so every match succeeds and the time stays linear.
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _NOT_BRACKETS = re.compile(r"[^\[\]{}]+")
+_DEPTH_STEP = {"[": 1, "{": 1, "]": -1, "}": -1}
+_SCALARS = json.JSONEncoder(allow_nan=False)
+
+
+class JsonFloat(float):
+    """A float that knows how it was written: a double holds neither 17 digits nor ``1.10``."""
+
+    def __new__(cls, text: str) -> Self:
+        """Parse the text of a JSON number."""
+        made = super().__new__(cls, text)
+        made.text = text
+        return made
+
+    text: str
 
 
 def parse_json(raw: bytes, what: str) -> Any:
-    """Parse a JSON document.
+    """Parse a JSON document; its floats are `JsonFloat`.
 
     Args:
         raw: UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
@@ -29,7 +46,7 @@ def parse_json(raw: bytes, what: str) -> Any:
     try:
         text = raw.decode(json.detect_encoding(raw))
         _check_depth(text, what)
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_float=JsonFloat, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         reason = f"line {error.lineno}, column {error.colno}: {error.msg.lower()}"
     except UnicodeDecodeError as error:
@@ -40,19 +57,17 @@ def parse_json(raw: bytes, what: str) -> Any:
 
 
 def canonical_line(item: Any, what: str) -> bytes:
-    """Write an item as one line, the same for equal items: sorted keys, no spaces, UTF-8.
+    """Write an item as one line: sorted keys, no spaces, UTF-8.
 
-    Floats are written as Python does, in the fewest digits that read back as the same double.
+    Items that are equal and whose numbers are written alike have the same line: a `JsonFloat` keeps
+    its text, another float has the fewest digits that read back as the same double.
 
     Raises:
         PayloadError: It holds what JSON or UTF-8 cannot express: 1e999, half a surrogate pair.
             No retry.
     """
     try:
-        line = json.dumps(
-            item, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-        )
-        return line.encode() + b"\n"
+        return _write(item).encode() + b"\n"
     except ValueError:
         raise PayloadError(
             f"{what} holds a number or character that cannot be written down",
@@ -79,22 +94,25 @@ def lookup(value: Any, path: str, what: str) -> Any:
 
 def _check_depth(text: str, what: str) -> None:
     brackets = _NOT_BRACKETS.sub("", _STRING.sub("", text))
-    for _ in range(MAX_DEPTH):  # each round removes at least the innermost level
-        shorter = brackets.replace("[]", "").replace("{}", "")
-        if shorter == brackets:
-            break
-        brackets = shorter
-    else:
-        if brackets:
-            raise _too_deep(what)
-    if brackets.count("[") + brackets.count("{") > MAX_DEPTH:
-        raise _too_deep(what)
+    depths = accumulate(map(_DEPTH_STEP.__getitem__, brackets))
+    if max(depths, default=0) > MAX_DEPTH:
+        raise TooLargeError(
+            f"{what} nests deeper than {MAX_DEPTH} levels", "Ask the owner of the source"
+        )
 
 
-def _too_deep(what: str) -> TooLargeError:
-    return TooLargeError(
-        f"{what} nests deeper than {MAX_DEPTH} levels", "Ask the owner of the source"
-    )
+def _write(value: Any) -> str:
+    # The library's own writer has no way to keep the text of a number.
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if isinstance(value, JsonFloat) and math.isfinite(value):
+        return value.text
+    if isinstance(value, dict):
+        members = [f"{encode_basestring(name)}:{_write(value[name])}" for name in sorted(value)]
+        return f"{{{','.join(members)}}}"
+    if isinstance(value, list):
+        return f"[{','.join(map(_write, value))}]"
+    return _SCALARS.encode(value)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -80,7 +80,8 @@ def test_items_are_kept_one_a_line(faults: FaultServer, kept: Kept, client: Pati
     assert found.annotations == {
         "items": "7",
         "pages": "1",
-        "rules": "items_path=items;paging=none",
+        "rules": '{"items_path":"items","paging":{"kind":"none"},'
+        '"total_header":null,"total_path":"total"}',
     }
     assert found.source.filename == "api.ndjson"
 
@@ -239,6 +240,40 @@ def test_other_rules_read_the_answer_again(
     result = fetch(kept, client, url, items_path="rows")
 
     assert (result.outcome, kept.store.read_blob(result.blob.digest).count(b"\n")) == ("stored", 2)
+
+
+CURSOR_RULES = {"paging": {"kind": "cursor"}, "collection_validators": True, "total_path": "total"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"paging": {"kind": "cursor", "next_path": "after"}}, id="next_path"),
+        pytest.param({"paging": {"kind": "cursor", "cursor_param": "c"}}, id="cursor_param"),
+        pytest.param({"total_path": "count"}, id="total_path"),
+        pytest.param({"total_path": None, "total_header": "X-Total"}, id="total_header"),
+    ],
+)
+def test_any_other_rule_makes_the_request_unconditional(
+    faults: FaultServer, kept: Kept, client: PatientClient, changes: dict[str, Any]
+) -> None:
+    headers = {"ETag": '"all"', "X-Total": "7"}
+    url = faults.on("/api", page(ITEMS, headers, total=7, count=7, next_cursor=None, after=None))
+    fetch(kept, client, url, **CURSOR_RULES)
+    fetch(kept, client, url, **CURSOR_RULES)
+    fetch(kept, client, url, **{**CURSOR_RULES, **changes})
+
+    conditional = ["if-none-match" in request.headers for request in faults.requests]
+    assert conditional == [False, True, False]
+
+
+def test_numbers_are_kept_as_they_are_written(
+    faults: FaultServer, kept: Kept, client: PatientClient
+) -> None:
+    line = b'{"amount":12345678901234567.89,"b":1.10}'
+    result = fetch(kept, client, faults.on("/api", ok(b'{"items": [' + line + b"]}")))
+
+    assert kept.store.read_blob(result.blob.digest) == line + b"\n"
 
 
 DEEP = b'{"items": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"

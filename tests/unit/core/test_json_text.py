@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
@@ -27,6 +28,20 @@ def test_a_value_is_read_back_from_its_line(value: Any) -> None:
 def test_equal_items_have_equal_lines() -> None:
     assert canonical_line({"b": 1.50, "a": "é"}, "x") == canonical_line({"a": "é", "b": 1.5}, "x")
     assert canonical_line({"b": 1.5, "a": "é"}, "x") == '{"a":"é","b":1.5}\n'.encode()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"amount":12345678901234567.89,"b":1.10}\n',
+        b'[0.1000,-0.0,1E5,1e-400,[12345678901234567890,"1.10",true,null]]\n',
+    ],
+)
+def test_numbers_keep_their_text(line: bytes) -> None:
+    value = parse_json(line, "x")
+
+    assert canonical_line(value, "x") == line
+    assert canonical_line(pickle.loads(pickle.dumps(value)), "x") == line  # noqa: S301 - our own
 
 
 @pytest.mark.parametrize(
@@ -58,6 +73,7 @@ def test_what_is_not_json(raw: bytes, reason: str) -> None:
         pytest.param(b'{"a":' * 100_000 + b"1" + b"}" * 100_000, id="objects"),
         pytest.param(b"[" * 1_000_000, id="never closed"),
         pytest.param(b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1), id="one too many"),
+        pytest.param(b'[{"a":' * 51 + b"1" + b"}]" * 51, id="two too many, mixed"),
     ],
 )
 def test_what_nests_too_deeply(raw: bytes) -> None:
@@ -69,6 +85,7 @@ def test_brackets_in_strings_do_not_nest() -> None:
     text = "[{" * 1_000 + '"\\'
     assert parse_json(canonical_line([text], "x"), "x") == [text]
     assert parse_json(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH, "x")
+    assert parse_json(b'[{"a":' * 50 + b"1" + b"}]" * 50, "x")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
