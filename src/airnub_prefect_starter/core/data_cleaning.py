@@ -24,10 +24,12 @@ from airnub_prefect_starter.core.derivation import (
     find_unchanged,
     read_inputs,
 )
+from airnub_prefect_starter.core.http.document import decode
 from airnub_prefect_starter.core.manifest_models import (
     DerivedInput,
     DerivedOutput,
     DerivedResult,
+    FetchManifest,
     RefText,
     RowCounts,
     RunInfo,
@@ -35,6 +37,7 @@ from airnub_prefect_starter.core.manifest_models import (
 )
 from airnub_prefect_starter.core.readers import READERS, ReaderName
 from airnub_prefect_starter.core.store import Store
+from airnub_prefect_starter.core.store.store import MAX_READ_BYTES
 from airnub_prefect_starter.core.tables import (
     PARQUET,
     TableSchema,
@@ -168,6 +171,7 @@ def core_process_and_store(
         ObjectNotFoundError: An input ref is missing; run ingestion first. No retry.
         PayloadError: An input is not of the promised format, or too many rows are rejected. No
             retry.
+        TooLargeError: An input is too large to be read into memory. No retry.
         StoreError: The store cannot read or write; retry where it is transient.
     """
     parameters = {
@@ -206,7 +210,7 @@ def _read_rows(
 def _read_one(store: Store, given: DerivedInput, step: ProcessingStep) -> pd.DataFrame:
     schema = step.table.without(step.source_column)
     try:
-        frame = READERS[step.reader](store.read_blob(given.blob), schema)
+        frame = READERS[step.reader](_content_of(store, given), schema)
     except PayloadError as error:
         name = f"{given.namespace}/{given.source_id}"
         raise PayloadError(f"{name}: {error.message}", error.remedy) from error
@@ -214,6 +218,16 @@ def _read_one(store: Store, given: DerivedInput, step: ProcessingStep) -> pd.Dat
         return frame
     source = pd.Series(given.source_id, index=frame.index, dtype="str")
     return frame.assign(**{step.source_column: source})
+
+
+def _content_of(store: Store, given: DerivedInput) -> bytes:
+    """Read an input; a file that came compressed unasked is stored so, and unpacked here."""
+    raw = store.read_blob(given.blob)
+    manifest = store.manifest(given.manifest)
+    if not isinstance(manifest, FetchManifest):
+        return raw
+    source = manifest.source
+    return decode(raw, source.content_encoding, source.final_url, MAX_READ_BYTES)
 
 
 def _refuse_mostly_bad(step: ProcessingStep, counts: RowCounts | None, example: str) -> None:

@@ -27,7 +27,9 @@ def content_store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def put_source(content_store: Store) -> PutSource:
-    def put(ref: str, body: bytes, *, run_id: str | None = None) -> Committed:
+    def put(
+        ref: str, body: bytes, *, run_id: str | None = None, content_encoding: str | None = None
+    ) -> Committed:
         namespace, source_id = ref.split("/")
         url = f"http://sources.example/{source_id}"
         with content_store.spool() as spool:
@@ -36,7 +38,7 @@ def put_source(content_store: Store) -> PutSource:
                 FetchCommit(
                     namespace=namespace,
                     source_id=source_id,
-                    source=Source(url=url, final_url=url),
+                    source=Source(url=url, final_url=url, content_encoding=content_encoding),
                     spool=spool,
                     run=RunInfo(flow_run_id=run_id),
                 )

@@ -242,7 +242,11 @@ def test_other_rules_read_the_answer_again(
     assert (result.outcome, kept.store.read_blob(result.blob.digest).count(b"\n")) == ("stored", 2)
 
 
-CURSOR_RULES = {"paging": {"kind": "cursor"}, "collection_validators": True, "total_path": "total"}
+CURSOR_RULES: dict[str, Any] = {
+    "paging": {"kind": "cursor"},
+    "collection_validators": True,
+    "total_path": "total",
+}
 
 
 @pytest.mark.parametrize(

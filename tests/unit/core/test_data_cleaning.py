@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gzip
 import io
 import zipfile
+import zlib
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -293,6 +295,35 @@ def test_a_stricter_limit_counts_though_nothing_else_changed(store: Store) -> No
 
     again = core_process_and_store(store, STEP, namespace=NAMESPACE)
     assert (again.outcome, again.manifest) == ("not_modified", first.manifest)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack"),
+    [("gzip", gzip.compress), ("deflate", zlib.compress)],
+    ids=["gzip", "deflate"],
+)
+def test_a_file_that_came_compressed_is_unpacked(
+    content_store: Store, put_source: PutSource, encoding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    step = STEP.model_copy(update={"inputs": INPUTS[:1]})
+    put_source(INPUTS[0], JANUARY)
+    plain = core_process_and_store(content_store, step, namespace=NAMESPACE)
+    put_source(INPUTS[0], pack(JANUARY), content_encoding=encoding)
+
+    packed = core_process_and_store(content_store, step, namespace=NAMESPACE)
+
+    assert (packed.outcome, packed.table_digest) == ("stored", plain.table_digest)
+
+
+def test_a_file_that_says_it_is_compressed_and_is_not(
+    content_store: Store, put_source: PutSource
+) -> None:
+    put_source(INPUTS[0], JANUARY, content_encoding="gzip")
+
+    with pytest.raises(PayloadError, match=f"{INPUTS[0]}: .* encoded as gzip and is not"):
+        core_process_and_store(
+            content_store, STEP.model_copy(update={"inputs": INPUTS[:1]}), namespace=NAMESPACE
+        )
 
 
 def test_json_lines_are_processed_alike(content_store: Store, put_source: PutSource) -> None:
