@@ -11,6 +11,7 @@ from airnub_prefect_starter.core.manifest_models import (
     DerivedManifest,
     DerivedResult,
     FetchManifest,
+    Manifest,
     RowCounts,
     SourceFailure,
     SourceResult,
@@ -60,7 +61,7 @@ def sources_markdown(
 
 def manifests_markdown(
     title: str,
-    found: Sequence[tuple[SourceResult, FetchManifest | DerivedManifest]],
+    found: Sequence[tuple[SourceResult, Manifest]],
     department: str = "DEPARTMENT",
 ) -> str:
     """Show all that the store remembers of each source, and how to get its bytes."""
@@ -192,9 +193,7 @@ def _rejected_notes(result: DerivedResult) -> Iterator[str]:
             )
 
 
-def _manifest_entry(
-    result: SourceResult, manifest: FetchManifest | DerivedManifest, department: str
-) -> str:
+def _manifest_entry(result: SourceResult, manifest: Manifest, department: str) -> str:
     name = f"{manifest.namespace}/{manifest.source_id}"
     facts = [
         ("outcome", escape_markdown(result.outcome)),

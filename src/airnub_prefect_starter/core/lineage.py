@@ -7,12 +7,11 @@ from collections.abc import Iterable, Iterator
 from airnub_prefect_starter.core.lineage_graph import (
     Graph,
     Kind,
-    Manifest,
     outputs_of,
     read_graph,
     resolve,
 )
-from airnub_prefect_starter.core.manifest_models import FetchManifest, Record
+from airnub_prefect_starter.core.manifest_models import FetchManifest, Manifest, Record
 from airnub_prefect_starter.core.store import Store
 
 MAX_DEPTH = 20

@@ -13,6 +13,7 @@ from airnub_prefect_starter.common.names import nearest
 from airnub_prefect_starter.core.manifest_models import (
     DerivedManifest,
     FetchManifest,
+    Manifest,
     RunReport,
 )
 from airnub_prefect_starter.core.store import Store
@@ -21,7 +22,6 @@ MIN_PREFIX = 8
 MAX_CANDIDATES = 10
 
 Kind = Literal["source", "manifest", "blob", "run", "ref"]
-Manifest = FetchManifest | DerivedManifest
 
 
 def _lists() -> defaultdict[str, list[str]]:

@@ -18,6 +18,7 @@ from airnub_prefect_starter.core.manifest_models import (
     DerivedManifest,
     Descriptor,
     FetchManifest,
+    Manifest,
     Outcome,
     Producer,
     Ref,
@@ -34,7 +35,7 @@ from airnub_prefect_starter.core.store.digest import Digest
 from airnub_prefect_starter.core.store.layout import Key
 from airnub_prefect_starter.core.store.objects import Objects
 from airnub_prefect_starter.core.store.protocol import StoreBackend
-from airnub_prefect_starter.core.store.records import AnyManifest, Records
+from airnub_prefect_starter.core.store.records import Records
 from airnub_prefect_starter.core.store.spool import Spool
 
 log = logging.getLogger(__name__)
@@ -194,7 +195,7 @@ class Committer:
         found = self._manifest_of(ref)
         return isinstance(found, FetchManifest) and found.blob.digest == blob.digest
 
-    def _manifest_of(self, ref: Ref | None) -> AnyManifest | None:
+    def _manifest_of(self, ref: Ref | None) -> Manifest | None:
         """Read a ref's manifest; None if it must be written anew."""
         if ref is None:
             return None

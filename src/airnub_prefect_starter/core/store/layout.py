@@ -104,9 +104,16 @@ def candidates_key(moment: datetime) -> Key:
 
 
 def candidates_time(key: Key) -> datetime:
-    """Return the time in the key of a candidate list."""
+    """Return the time in the key of a candidate list.
+
+    Raises:
+        ConfigError: The key is not one that this module makes. No retry.
+    """
     text = key.removeprefix(GC).removesuffix(".jsonl")
-    return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    try:
+        return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        raise ConfigError(f"{key!r} is not a list of candidates", "Move the file away") from None
 
 
 def quarantine_key(key: Key, unique: str) -> Key:

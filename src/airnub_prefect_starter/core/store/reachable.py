@@ -6,15 +6,14 @@ from collections.abc import Iterable, Iterator, Set
 from graphlib import TopologicalSorter
 
 from airnub_prefect_starter.common.errors import ObjectNotFoundError
-from airnub_prefect_starter.core.manifest_models import FetchManifest
+from airnub_prefect_starter.core.manifest_models import FetchManifest, Manifest
 from airnub_prefect_starter.core.store import layout
 from airnub_prefect_starter.core.store.digest import Digest
 from airnub_prefect_starter.core.store.layout import Key, blob_key, manifest_key
-from airnub_prefect_starter.core.store.records import AnyManifest
 from airnub_prefect_starter.core.store.store import Store
 
 
-def blobs_of(manifest: AnyManifest) -> Iterator[tuple[Digest, int | None]]:
+def blobs_of(manifest: Manifest) -> Iterator[tuple[Digest, int | None]]:
     """Yield the blobs that a manifest names, fetched, put out or taken in, with sizes if known."""
     if isinstance(manifest, FetchManifest):
         yield Digest(manifest.blob.digest), manifest.blob.size
@@ -24,7 +23,7 @@ def blobs_of(manifest: AnyManifest) -> Iterator[tuple[Digest, int | None]]:
     yield from ((Digest(each.blob), None) for each in manifest.inputs)
 
 
-def inputs_of(manifest: AnyManifest) -> Iterator[Digest]:
+def inputs_of(manifest: Manifest) -> Iterator[Digest]:
     """Yield the manifests that a manifest was derived from."""
     if not isinstance(manifest, FetchManifest):
         yield from (Digest(each.manifest) for each in manifest.inputs)

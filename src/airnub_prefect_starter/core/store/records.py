@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from collections.abc import Callable, Iterator
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from typing import Any, TypeVar
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from airnub_prefect_starter.common.errors import (
     ConfigError,
@@ -17,9 +18,8 @@ from airnub_prefect_starter.common.errors import (
     RefConflictError,
 )
 from airnub_prefect_starter.core.manifest_models import (
-    DerivedManifest,
     Descriptor,
-    FetchManifest,
+    Manifest,
     Outcome,
     Ref,
     RunReport,
@@ -29,18 +29,15 @@ from airnub_prefect_starter.core.store.bodies import BytesBody
 from airnub_prefect_starter.core.store.digest import Digest
 from airnub_prefect_starter.core.store.layout import Key
 from airnub_prefect_starter.core.store.objects import Objects
-from airnub_prefect_starter.core.store.protocol import StoreBackend
+from airnub_prefect_starter.core.store.protocol import Stat, StoreBackend
 
 log = logging.getLogger(__name__)
 
-AnyManifest = FetchManifest | DerivedManifest
 REF_ATTEMPTS = 5
 MAX_RECORD_BYTES = 64 << 20
 
 _T = TypeVar("_T")
-_MANIFEST: TypeAdapter[AnyManifest] = TypeAdapter(
-    Annotated[AnyManifest, Field(discriminator="media_type")]
-)
+_MANIFEST: TypeAdapter[Manifest] = TypeAdapter(Manifest)
 _REF = TypeAdapter(Ref)
 _REPORT = TypeAdapter(RunReport)
 
@@ -59,7 +56,7 @@ class Records:
 
     # Manifests
 
-    def write_manifest(self, manifest: AnyManifest) -> tuple[Descriptor, Outcome]:
+    def write_manifest(self, manifest: Manifest) -> tuple[Descriptor, Outcome]:
         """Publish a manifest under the digest of its canonical bytes."""
         data = manifest.canonical()
         digest = Digest.of(data)
@@ -69,7 +66,7 @@ class Records:
             outcome,
         )
 
-    def manifest(self, digest: Digest) -> AnyManifest:
+    def manifest(self, digest: Digest) -> Manifest:
         """Read a manifest, verified.
 
         Raises:
@@ -79,7 +76,7 @@ class Records:
         """
         return self._manifest(digest)[0]
 
-    def manifests(self) -> Iterator[tuple[Descriptor, AnyManifest]]:
+    def manifests(self) -> Iterator[tuple[Descriptor, Manifest]]:
         """Read all manifests, ordered by digest."""
         for stat in self._backend.list(layout.MANIFESTS):
             manifest, size = self._manifest(digest := layout.digest_of(stat.key))
@@ -88,7 +85,7 @@ class Records:
                 manifest,
             )
 
-    def _manifest(self, digest: Digest) -> tuple[AnyManifest, int]:
+    def _manifest(self, digest: Digest) -> tuple[Manifest, int]:
         key = layout.manifest_key(digest)
         data = self._objects.read(key, digest, max_bytes=MAX_RECORD_BYTES)
         return _parse(_MANIFEST, data, key), len(data)
@@ -165,7 +162,8 @@ class Records:
     def pin(self, name: str, digest: Digest) -> None:
         """Keep a blob or manifest, and all that a manifest refers to, from gc."""
         keys = (layout.blob_key(digest), layout.manifest_key(digest))
-        if not any(self._backend.stat(key) for key in keys):
+        # A gc that listed it before spares what is touched, so it stays until the pin is written.
+        if not any(self._backend.touch(key) for key in keys):
             raise ObjectNotFoundError(
                 f"{digest} is neither a blob nor a manifest of this store",
                 "List what there is with `airnub store ls blobs`",
@@ -199,8 +197,12 @@ class Records:
         self._put(layout.report_key(report.run_id, report.started_at), report.canonical())
 
     def reports(self) -> Iterator[RunReport]:
-        """Read all run reports, by the day on which the run started."""
-        for stat in self._backend.list(layout.RUNS):
+        """Read all run reports, ordered by the time at which the run started."""
+        for _, day in groupby(self._backend.list(layout.RUNS), lambda stat: _folder(stat.key)):
+            yield from sorted(self._reports(day), key=lambda report: report.started_at)
+
+    def _reports(self, stats: Iterable[Stat]) -> Iterator[RunReport]:
+        for stat in stats:
             if found := self._read(stat.key):
                 yield _parse(_REPORT, found[0], stat.key)
 
@@ -216,6 +218,10 @@ class Records:
             return None
 
 
+def _folder(key: Key) -> str:
+    return key.rpartition("/")[0]
+
+
 def _wins(present: Ref, wanted: Ref) -> bool:
     return (present.updated_at, present.manifest.digest) >= (
         wanted.updated_at,
@@ -224,18 +230,18 @@ def _wins(present: Ref, wanted: Ref) -> bool:
 
 
 def _parse(adapter: TypeAdapter[_T], data: bytes, key: Key) -> _T:
-    if (version := _json(data, key).get("schema_version")) != 1:
+    version = _json(data, key).get("schema_version")
+    if isinstance(version, int) and version > 1:
         raise ConfigError(
             f"{key} has schema version {version!r}, this program reads version 1",
             "Read this store with the version of the program that wrote it, or a later one",
         )
+    if version != 1:  # the models would take a missing one for 1
+        raise _corrupt(key, f"has schema version {version!r}")
     try:
         return adapter.validate_json(data)
     except ValidationError as exc:
-        raise CorruptObjectError(
-            f"{key} is not what it should be: {exc.errors()[0]['msg']}",
-            "Look for other damage with `airnub store verify`",
-        ) from exc
+        raise _corrupt(key, f"is not what it should be: {exc.errors()[0]['msg']}") from exc
 
 
 def _json(data: bytes, key: Key) -> dict[str, Any]:
@@ -244,7 +250,9 @@ def _json(data: bytes, key: Key) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise CorruptObjectError(
-            f"{key} does not hold a JSON object", "Look for damage with `airnub store verify`"
-        )
+        raise _corrupt(key, "does not hold a JSON object")
     return found
+
+
+def _corrupt(key: Key, why: str) -> CorruptObjectError:
+    return CorruptObjectError(f"{key} {why}", "Look for other damage with `airnub store verify`")

@@ -18,6 +18,7 @@ from airnub_prefect_starter.common.errors import ConfigError, ObjectNotFoundErro
 from airnub_prefect_starter.core.manifest_models import (
     OCTET_STREAM,
     Descriptor,
+    Manifest,
     Outcome,
     Ref,
     RunReport,
@@ -37,7 +38,7 @@ from airnub_prefect_starter.core.store.faults import translated
 from airnub_prefect_starter.core.store.local import Durability, LocalBackend
 from airnub_prefect_starter.core.store.objects import Objects
 from airnub_prefect_starter.core.store.protocol import StoreBackend
-from airnub_prefect_starter.core.store.records import AnyManifest, Records
+from airnub_prefect_starter.core.store.records import Records
 from airnub_prefect_starter.core.store.spool import Spool
 
 MAX_READ_BYTES = 256 << 20
@@ -220,7 +221,7 @@ class Store:
         """Read all refs as (namespace, source id, ref), ordered by name."""
         return self.records.refs()
 
-    def manifest(self, digest: str) -> AnyManifest:
+    def manifest(self, digest: str) -> Manifest:
         """Read a manifest, verified.
 
         Raises:
@@ -230,12 +231,12 @@ class Store:
         """
         return self.records.manifest(Digest(digest))
 
-    def manifests(self) -> Iterator[tuple[Descriptor, AnyManifest]]:
+    def manifests(self) -> Iterator[tuple[Descriptor, Manifest]]:
         """Read all manifests, ordered by digest."""
         return self.records.manifests()
 
     def reports(self) -> Iterator[RunReport]:
-        """Read all run reports, by the day on which the run started."""
+        """Read all run reports, ordered by the time at which the run started."""
         return self.records.reports()
 
     def pins(self) -> Iterator[tuple[str, str]]:

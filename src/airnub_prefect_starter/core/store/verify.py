@@ -19,13 +19,12 @@ from airnub_prefect_starter.common.errors import (
     ObjectNotFoundError,
     SourceError,
 )
-from airnub_prefect_starter.core.manifest_models import FetchManifest, Ref, Source
+from airnub_prefect_starter.core.manifest_models import FetchManifest, Manifest, Ref, Source
 from airnub_prefect_starter.core.store import layout
 from airnub_prefect_starter.core.store.digest import Digest
 from airnub_prefect_starter.core.store.layout import Key, blob_key, manifest_key
 from airnub_prefect_starter.core.store.protocol import Stat
 from airnub_prefect_starter.core.store.reachable import blobs_of, inputs_of
-from airnub_prefect_starter.core.store.records import AnyManifest
 from airnub_prefect_starter.core.store.spool import Spool
 from airnub_prefect_starter.core.store.store import Store
 
@@ -201,7 +200,7 @@ class _Verification:
             else:
                 yield from self._check_manifest(digest, manifest)
 
-    def _check_manifest(self, digest: Digest, manifest: AnyManifest) -> Iterator[Violation]:
+    def _check_manifest(self, digest: Digest, manifest: Manifest) -> Iterator[Violation]:
         for source in inputs_of(manifest):
             if self._store.backend.stat(manifest_key(source)) is None:
                 yield MissingManifest(manifest_key(source), f"{digest} was derived from it")

@@ -17,14 +17,17 @@ from airnub_prefect_starter.core.store.layout import (
     BLOBS,
     GC,
     MANIFESTS,
+    PINS,
     TRASH,
     Key,
     manifest_key,
     ref_key,
 )
+from airnub_prefect_starter.core.store.local import LocalBackend
+from airnub_prefect_starter.core.store.protocol import Body, PutStatus
 from airnub_prefect_starter.core.store.verify import verify
 from tests.store_conformance import blob_of, contents, derive, fetch, put
-from tests.unit.core.store.tools import HandClock, clocked_store
+from tests.unit.core.store.tools import ClockedDisk, HandClock, clocked_store
 
 
 @pytest.fixture
@@ -239,6 +242,39 @@ def test_refuses_when_clocks_differ(store: Store, clock: HandClock) -> None:
     for call in (mark, sweep, expire_results):
         with pytest.raises(ConfigError, match="clock"):
             call(ahead)
+
+
+def test_refuses_lists_that_it_did_not_write(store: Store, tmp_path: Path) -> None:
+    (tmp_path / GC).mkdir()
+    (tmp_path / GC / ".DS_Store").touch()
+    with pytest.raises(ConfigError, match=r"gc/\.DS_Store"):
+        sweep(store)
+
+
+@pytest.mark.parametrize("pinned", ["blob", "manifest"])
+def test_keeps_what_is_pinned_while_it_sweeps(
+    tmp_path: Path, clock: HandClock, pinned: str
+) -> None:
+    class SweptBackend(LocalBackend):
+        """A storage that is swept just before a pin is written."""
+
+        def put(
+            self, key: Key, body: Body, *, sha256: Digest, size: int, if_absent: bool
+        ) -> PutStatus:
+            if key.startswith(PINS):
+                sweep(Store(self, clock), apply=True)
+            return super().put(key, body, sha256=sha256, size=size, if_absent=if_absent)
+
+    store = Store(SweptBackend(tmp_path, durability="none", disk=ClockedDisk(clock)), clock)
+    old = fetch(store, b"old")
+    fetch(store, b"new")
+    clock.forward(days=8)
+    mark(store)
+    clock.forward(days=4)
+    store.pin("audit", blob_of(old).text if pinned == "blob" else old.ref.manifest.digest)
+    assert Digest.of(b"old").hex in names(store, BLOBS)
+    assert pinned == "blob" or store.manifest(old.ref.manifest.digest)
+    assert verify(store, level="deep").ok
 
 
 @pytest.mark.parametrize("damage", ["manifest rotted", "manifest lost", "ref rotted"])

@@ -31,8 +31,8 @@ def ref_to(text: str, *, second: int = 0) -> Ref:
     return Ref(manifest=manifest, updated_at=datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC))
 
 
-def report(run_id: str, day: int) -> RunReport:
-    moment = datetime(2026, 1, day, tzinfo=UTC)
+def report(run_id: str, day: int, hour: int = 0) -> RunReport:
+    moment = datetime(2026, 1, day, hour, tzinfo=UTC)
     return RunReport(run_id=run_id, flow="flow", started_at=moment, finished_at=moment)
 
 
@@ -40,7 +40,9 @@ def report(run_id: str, day: int) -> RunReport:
     ("data", "error"),
     [
         (b'{"schema_version":2}', ConfigError),
-        (b"{}", ConfigError),
+        (b"{}", CorruptObjectError),
+        (b'{"schema_version":"2"}', CorruptObjectError),
+        (b'{"schema_version":0}', CorruptObjectError),
         (b'{"schema_version":1}', CorruptObjectError),
         (b'{"schema_version":1,"media_type":"text/html"}', CorruptObjectError),
         (b"[]", CorruptObjectError),
@@ -48,7 +50,18 @@ def report(run_id: str, day: int) -> RunReport:
         (b"[" * 100_000, CorruptObjectError),
         (b"\xff\xfe", CorruptObjectError),
     ],
-    ids=["later", "no version", "no fields", "unknown kind", "list", "text", "nested", "not utf-8"],
+    ids=[
+        "later",
+        "no version",
+        "text for version",
+        "version 0",
+        "no fields",
+        "unknown kind",
+        "list",
+        "text",
+        "nested",
+        "not utf-8",
+    ],
 )
 def test_reads_manifests_strictly(store: Store, data: bytes, error: type[Exception]) -> None:
     digest = Digest.of(data)
@@ -131,10 +144,21 @@ def test_dates_refs_by_the_clock(tmp_path: Path) -> None:
 
 
 def test_reads_reports_in_order(store: Store) -> None:
-    for run_id, day in (("run-b", 2), ("run-a", 3), ("run-c", 1)):
-        store.write_report(report(run_id, day))
-    store.write_report(report("run-c", 1))
-    assert [each.run_id for each in store.reports()] == ["run-c", "run-b", "run-a"]
+    for run_id, day, hour in (("b", 2, 9), ("a", 3, 0), ("c", 2, 8), ("d", 1, 23)):
+        store.write_report(report(run_id, day, hour))
+    store.write_report(report("c", 2, 8))
+    assert [each.run_id for each in store.reports()] == ["d", "c", "b", "a"]
+
+
+@pytest.mark.parametrize("data", [b"{}", b"[]", b"{", b'{"schema_version":null}'])
+def test_the_next_commit_heals_what_is_no_ref(store: Store, data: bytes) -> None:
+    fetch(store, b"bytes")
+    put(store.backend, data, key=KEY, if_absent=False)
+    with pytest.raises(CorruptObjectError):
+        store.ref("alpha", "airports")
+    assert store.validators("alpha", "airports") is None
+    assert fetch(store, b"bytes").ref == store.ref("alpha", "airports")
+    assert len(list(store.backend.list(QUARANTINE))) == 1
 
 
 @pytest.mark.parametrize("key", ["refs/alpha/Bad Name.json", "refs/alpha.json"])
