@@ -138,7 +138,7 @@ def _connect(connection: HTTPConnection, host: str, gate: Gate) -> PacedSocket:
     except socket.gaierror as error:
         raise NameResolutionError(connection.host, connection, error) from error
     try:
-        opened = _first_that_answers(endpoints, connection)
+        opened = _first_that_answers(endpoints, connection, gate.pace)
     except TimeoutError as error:
         raise ConnectTimeoutError(connection, "timed out") from error
     except OSError as error:
@@ -147,21 +147,25 @@ def _connect(connection: HTTPConnection, host: str, gate: Gate) -> PacedSocket:
     return opened
 
 
-def _first_that_answers(endpoints: list[Endpoint], connection: HTTPConnection) -> PacedSocket:
-    for endpoint in endpoints[:-1]:
+def _first_that_answers(
+    endpoints: list[Endpoint], connection: HTTPConnection, pace: Pace | None
+) -> PacedSocket:
+    failure = OSError("no address")
+    for endpoint in endpoints:
         try:
-            return _open(endpoint, connection)
-        except OSError:
-            continue  # the error of the last endpoint stands for all
-    return _open(endpoints[-1], connection)
+            patience_s = pace.connect_patience_s() if pace else connection.timeout
+            return _open(endpoint, connection, patience_s)
+        except OSError as error:
+            failure = error  # that of the last endpoint stands for all
+    raise failure
 
 
-def _open(endpoint: Endpoint, connection: HTTPConnection) -> PacedSocket:
+def _open(endpoint: Endpoint, connection: HTTPConnection, patience_s: float | None) -> PacedSocket:
     opened = PacedSocket(endpoint.family, endpoint.kind, endpoint.protocol)
     try:
         for option in connection.socket_options or ():
             opened.setsockopt(*option)
-        opened.settimeout(connection.timeout)
+        opened.settimeout(patience_s)
         opened.connect(endpoint.sockaddr)
     except OSError:
         opened.close()

@@ -30,9 +30,9 @@ class Pace:
         self.begin()
 
     def begin(self) -> None:
-        """Start measuring the rate anew, because a new request goes out."""
-        self._window_start = self._monotonic()
-        self._window_bytes = 0
+        """Start measuring anew, because a new request goes out."""
+        self._connect_deadline = self._monotonic() + self._limits.connect_timeout_s
+        self._begin_window()
 
     def received(self, count: int) -> None:
         """Note that so many bytes came in."""
@@ -51,6 +51,20 @@ class Pace:
                 "Raise `limits.total_timeout_s` of the source if it is that large",
             )
         return left
+
+    def connect_patience_s(self) -> float:
+        """Give the longest time that the next attempt to connect may take, in seconds.
+
+        All addresses of a name share the time for connecting, however many a stranger's DNS gives.
+
+        Raises:
+            TimeoutError: That time is used up.
+            TooSlowError: No time is left for anything. A retry may help.
+        """
+        left_s = self._connect_deadline - self._monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        return min(left_s, self.remaining_s())
 
     def patience_s(self) -> float:
         """Give the longest time that the next receive may take, in seconds.
@@ -78,4 +92,8 @@ class Pace:
                 f"At least {self._limits.min_bytes_per_s:g} B/s are expected "
                 "(`limits.min_bytes_per_s` of the source)",
             )
-        self.begin()
+        self._begin_window()
+
+    def _begin_window(self) -> None:
+        self._window_start = self._monotonic()
+        self._window_bytes = 0

@@ -30,7 +30,9 @@ class HttpLimits(ConfigModel):
     """How much and how long, so that no server can hold a run or fill a disk."""
 
     max_bytes: int = Field(default=10 * GIB, ge=1, description="Largest body, in bytes")
-    connect_timeout_s: float = Field(default=10, gt=0, description="Name, connection and TLS")
+    connect_timeout_s: float = Field(
+        default=10, gt=0, description="Connecting, to all addresses of a name"
+    )
     idle_timeout_s: float = Field(default=30, gt=0, description="Longest silence of the server")
     total_timeout_s: float = Field(
         default=6 * 3600, gt=0, description="For all requests of one source, waiting included"

@@ -6,10 +6,15 @@ from typing import Any
 
 import pytest
 
-from airnub_prefect_starter.common.errors import BlockedUrlError, SourceError
+from airnub_prefect_starter.common.errors import (
+    BlockedUrlError,
+    SourceError,
+    SourceUnavailableError,
+)
 from airnub_prefect_starter.core.http import AccessPolicy
 from airnub_prefect_starter.core.http.address import check_host, is_public, resolve
 from airnub_prefect_starter.core.http.client import HttpClient
+from airnub_prefect_starter.core.http.connection import PacedSocket
 from airnub_prefect_starter.core.sources import HttpSource
 from tests.fault_server import FaultServer, ok
 from tests.fetch_kit import LOOPBACK, QUICK
@@ -147,3 +152,37 @@ def test_a_proxy_of_the_environment_is_not_used(
     with client.open(source) as session, pytest.raises(SourceError), session.get(url):
         pass
     assert faults.requests == []
+
+
+@pytest.mark.parametrize(("alive", "attempts"), [(None, 2), (1, 2)], ids=["all dead", "the second"])
+def test_a_name_with_many_addresses_has_one_time_to_connect(
+    faults: FaultServer, monkeypatch: pytest.MonkeyPatch, alive: int | None, attempts: int
+) -> None:
+    faults.on("/", ok(b"reached"))
+    _answers(monkeypatch, *[f"127.0.0.{number}" for number in range(1, 51)])
+    now, tried = [0.0], []
+    real = PacedSocket.connect
+
+    def connect(self: PacedSocket, address: tuple[str, int]) -> None:
+        tried.append(address)
+        if len(tried) - 1 == alive:
+            real(self, ("127.0.0.1", address[1]))
+            return
+        now[0] += self.gettimeout() or 0 if len(tried) > 1 else 1.5
+        raise TimeoutError
+
+    monkeypatch.setattr(PacedSocket, "connect", connect)
+    client = HttpClient(monotonic=lambda: now[0])
+    url = f"http://many.example:{faults.port}/"
+    source = HttpSource(source_id="x", url=url, access=LOOPBACK, limits=QUICK)
+
+    with client.open(source) as session:
+        if alive is None:
+            with pytest.raises(SourceUnavailableError, match="in time"), session.get(url):
+                pass
+        else:
+            with session.get(url) as answer:
+                assert answer.read_up_to(10) == b"reached"
+
+    client.close()
+    assert len(tried) == attempts

@@ -36,6 +36,19 @@ def test_a_receive_may_take_the_idle_time_or_what_is_left(time: Time, pace: Pace
     assert pace.patience_s() == 10
 
 
+def test_all_attempts_to_connect_share_one_time(time: Time, pace: Pace) -> None:
+    time.now = 5
+    pace.begin()
+    time.now = 12
+    assert pace.connect_patience_s() == 3
+    time.now = 15
+    with pytest.raises(TimeoutError):
+        pace.connect_patience_s()
+    time.now = 998
+    pace.begin()
+    assert pace.connect_patience_s() == 2
+
+
 def test_the_total_time_ends_everything(time: Time, pace: Pace) -> None:
     time.now = 1_000
     pace.begin()
