@@ -30,6 +30,7 @@ from airnub_prefect_starter.core.manifest_models import (
     canonical_json,
 )
 from airnub_prefect_starter.core.store import DerivedCommit, Store
+from airnub_prefect_starter.core.store.commits import made_alike
 
 log = logging.getLogger(__name__)
 
@@ -114,9 +115,7 @@ def find_unchanged(store: Store, derivation: Derivation) -> DerivedResult | None
 
 
 def _is_of(manifest: DerivedManifest, derivation: Derivation, store: Store) -> bool:
-    if manifest.inputs != derivation.inputs:
-        return False
-    if canonical_json(manifest.parameters) != canonical_json(derivation.parameters):
+    if not made_alike(manifest, derivation.inputs, derivation.parameters):
         return False
     for output in manifest.outputs:
         with store.open_blob(output.blob.digest, size=output.blob.size):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from functools import cache
 
-from airnub_prefect_starter.common.errors import PayloadError, StoreError
+from airnub_prefect_starter.common.errors import DigestMismatchError, PayloadError, StoreError
 from airnub_prefect_starter.core.http import headers as fields
 from airnub_prefect_starter.core.http.client import HttpClient, SourceSession
 from airnub_prefect_starter.core.manifest_models import RunInfo, Source, SourceResult
 from airnub_prefect_starter.core.redaction import redact_url
 from airnub_prefect_starter.core.sources import HttpSource
 from airnub_prefect_starter.core.store import Committed, Spool, Store
+
+log = logging.getLogger(__name__)
 
 NO_RUN = RunInfo()
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
@@ -23,6 +27,24 @@ def shared_client() -> HttpClient:
     return HttpClient()
 
 
+def twice_if_damaged(session: SourceSession, attempt: Callable[[], SourceResult]) -> SourceResult:
+    """Make an attempt, and another one on a new connection if the first got the wrong bytes.
+
+    They may have been damaged on the way; wrong once more, they are what the source has, and
+    `DigestMismatchError` stands.
+
+    Args:
+        session: Whose connections are given up in between.
+        attempt: Fetches and stores.
+    """
+    try:
+        return attempt()
+    except DigestMismatchError as error:
+        log.warning("%s; %s is fetched once more", error.message, session.source.source_id)
+    session.reconnect()
+    return attempt()
+
+
 def conditions(store: Store, namespace: str, source: HttpSource, url: str) -> dict[str, str]:
     """Return the headers that make a GET conditional on what is stored; empty if nothing counts.
 
@@ -30,12 +52,9 @@ def conditions(store: Store, namespace: str, source: HttpSource, url: str) -> di
     are those that the configuration expects.
     """
     found = store.validators(namespace, source.source_id)
-    ref = store.ref(namespace, source.source_id) if found else None
-    if ref is None or found is None or ref.url != redact_url(url):
+    if found is None or found.url != redact_url(url):
         return {}
-    if source.expected_digest is not None and (
-        ref.blob is None or ref.blob.digest != source.expected_digest
-    ):
+    if source.expected_digest not in {None, found.digest}:
         return {}
     named = {"If-None-Match": found.etag, "If-Modified-Since": found.last_modified}
     return {name: value for name, value in named.items() if value}

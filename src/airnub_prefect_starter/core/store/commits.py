@@ -4,27 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import metadata
 from typing import Any
 
 from airnub_prefect_starter.core.manifest_models import (
     OCTET_STREAM,
     DerivedInput,
+    DerivedManifest,
     DerivedOutput,
     Outcome,
+    Producer,
     Ref,
     RowCounts,
     RunInfo,
     Source,
+    canonical_json,
 )
 from airnub_prefect_starter.core.store.spool import Spool
+
+PRODUCER = Producer(version=metadata.version("airnub-prefect-starter"))
 
 
 @dataclass(frozen=True)
 class Validators:
-    """What to send with the next GET of a source: If-None-Match and If-Modified-Since."""
+    """What to send with the next GET of a source: If-None-Match and If-Modified-Since.
+
+    They are those of the bytes with ``digest``, and hold for ``url`` alone.
+    """
 
     etag: str | None
     last_modified: str | None
+    url: str | None
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -64,3 +75,14 @@ class Committed:
 
     outcome: Outcome
     ref: Ref
+
+
+def made_alike(
+    manifest: DerivedManifest, inputs: tuple[DerivedInput, ...], parameters: Mapping[str, Any]
+) -> bool:
+    """Tell whether a derivation had these inputs and parameters and this version of the program."""
+    return (
+        manifest.inputs == inputs
+        and canonical_json(manifest.parameters) == canonical_json(parameters)
+        and manifest.producer == PRODUCER
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 from functools import partial
-from importlib import metadata
 
 from airnub_prefect_starter.common.clock import Clock
 from airnub_prefect_starter.common.errors import (
@@ -20,16 +19,16 @@ from airnub_prefect_starter.core.manifest_models import (
     FetchManifest,
     Manifest,
     Outcome,
-    Producer,
     Ref,
-    canonical_json,
 )
 from airnub_prefect_starter.core.store import layout
 from airnub_prefect_starter.core.store.commits import (
+    PRODUCER,
     Committed,
     DerivedCommit,
     FetchCommit,
     Validators,
+    made_alike,
 )
 from airnub_prefect_starter.core.store.digest import Digest
 from airnub_prefect_starter.core.store.layout import Key
@@ -39,8 +38,6 @@ from airnub_prefect_starter.core.store.records import Records
 from airnub_prefect_starter.core.store.spool import Spool
 
 log = logging.getLogger(__name__)
-
-PRODUCER = Producer(version=metadata.version("airnub-prefect-starter"))
 
 
 class Committer:
@@ -92,7 +89,9 @@ class Committer:
         manifest = layout.manifest_key(Digest(ref.manifest.digest))
         if not self._has(manifest, ref.manifest.size) or not self._has_blob(ref.blob):
             return None
-        return Validators(etag=ref.etag, last_modified=ref.last_modified)
+        return Validators(
+            etag=ref.etag, last_modified=ref.last_modified, url=ref.url, digest=ref.blob.digest
+        )
 
     def fetched(self, commit: FetchCommit) -> Committed:
         """Store a fetched body; see ``Store.commit_fetch``."""
@@ -223,9 +222,7 @@ class Committer:
 
 def _same(found: DerivedManifest, commit: DerivedCommit) -> bool:
     return (
-        found.inputs == commit.inputs
+        made_alike(found, commit.inputs, commit.parameters)
         and found.outputs == commit.outputs
-        and canonical_json(found.parameters) == canonical_json(commit.parameters)
         and found.rows == commit.rows
-        and found.producer == PRODUCER
     )

@@ -92,7 +92,7 @@ class Store:
         """Return what to send with the next GET of a source.
 
         None unless ref, manifest and blob are there with the right sizes, so that a 304 can be
-        believed: what was lost is fetched again. The caller checks that ``ref.url`` still is the
+        believed: what was lost is fetched again. The caller checks that ``url`` still is the
         address that it asks.
         """
         return self._committer.validators(namespace, source_id)
