@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from pydantic import SecretStr
@@ -14,6 +15,7 @@ from airnub_prefect_starter.core.fetching import (
     conditions,
     result,
     shared_client,
+    twice_if_damaged,
 )
 from airnub_prefect_starter.core.http.client import HttpClient, SourceSession
 from airnub_prefect_starter.core.http.download import too_large
@@ -59,12 +61,37 @@ def core_fetch_api_and_store(
     Raises:
         SourceError: The source cannot be had, or is not what was promised; see `common.errors`
             for which kinds a retry helps.
-        DigestMismatchError: The stored form is not the one that was expected.
+        DigestMismatchError: A page is not what it claims, or the stored form not the one that was
+            expected, twice. No retry.
         StoreError: It cannot be stored.
         ConfigError: The secret is missing or unusable. No retry.
     """
+    with (client or shared_client()).open(source, auth) as session:
+        attempt = partial(_fetch, store, source, namespace, run, session)
+        return twice_if_damaged(session, attempt)
+
+
+def parse_api_response(raw: bytes) -> list[dict[str, Any]]:
+    """Read stored items back: one object a line.
+
+    Raises:
+        PayloadError: A line is not a JSON object; the message gives its number. No retry.
+        TooLargeError: One nests too deeply. No retry.
+    """
+    items = []
+    for number, line in enumerate(raw.splitlines(), start=1):
+        item = parse_json(line, f"Stored line {number}")
+        if not isinstance(item, dict):
+            raise PayloadError(f"Stored line {number} is not an object", "Fetch the source again")
+        items.append(item)
+    return items
+
+
+def _fetch(
+    store: Store, source: ApiSource, namespace: str, run: RunInfo, session: SourceSession
+) -> SourceResult:
     wanted = _conditions(store, source, namespace)
-    with (client or shared_client()).open(source, auth) as session, store.spool() as spool:
+    with store.spool() as spool:
         collected = _collect(session, source, spool, wanted)
         if collected is None:
             committed = store.unchanged(namespace, source.source_id)
@@ -84,22 +111,6 @@ def core_fetch_api_and_store(
             )
         )
         return result(session, committed, namespace=namespace)
-
-
-def parse_api_response(raw: bytes) -> list[dict[str, Any]]:
-    """Read stored items back: one object a line.
-
-    Raises:
-        PayloadError: A line is not a JSON object; the message gives its number. No retry.
-        TooLargeError: One nests too deeply. No retry.
-    """
-    items = []
-    for number, line in enumerate(raw.splitlines(), start=1):
-        item = parse_json(line, f"Stored line {number}")
-        if not isinstance(item, dict):
-            raise PayloadError(f"Stored line {number} is not an object", "Fetch the source again")
-        items.append(item)
-    return items
 
 
 def _conditions(store: Store, source: ApiSource, namespace: str) -> dict[str, str]:

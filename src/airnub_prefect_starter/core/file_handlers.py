@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from pydantic import SecretStr
 
 from airnub_prefect_starter.core.fetching import (
@@ -12,9 +14,10 @@ from airnub_prefect_starter.core.fetching import (
     head_of,
     result,
     shared_client,
+    twice_if_damaged,
 )
 from airnub_prefect_starter.core.http import headers as fields
-from airnub_prefect_starter.core.http.client import HttpClient
+from airnub_prefect_starter.core.http.client import HttpClient, SourceSession
 from airnub_prefect_starter.core.http.download import download
 from airnub_prefect_starter.core.manifest_models import OCTET_STREAM, RunInfo, Source, SourceResult
 from airnub_prefect_starter.core.sources import HttpSource
@@ -47,12 +50,20 @@ def core_download_hash_store_and_manifest(
     Raises:
         SourceError: The source cannot be had, or is not what was promised; see `common.errors`
             for which kinds a retry helps.
-        DigestMismatchError: The bytes are not those that were expected or claimed.
+        DigestMismatchError: The bytes are not those that were expected or claimed, twice. No retry.
         StoreError: They cannot be stored.
         ConfigError: The secret is missing or unusable. No retry.
     """
+    with (client or shared_client()).open(source, auth) as session:
+        attempt = partial(_fetch, store, source, namespace, run, session)
+        return twice_if_damaged(session, attempt)
+
+
+def _fetch(
+    store: Store, source: HttpSource, namespace: str, run: RunInfo, session: SourceSession
+) -> SourceResult:
     wanted = conditions(store, namespace, source, source.url)
-    with (client or shared_client()).open(source, auth) as session, store.spool() as spool:
+    with store.spool() as spool:
         about = download(session, spool, wanted)
         if about is None:
             committed = store.unchanged(namespace, source.source_id)

@@ -14,6 +14,7 @@ from airnub_prefect_starter.core.fetching import (
     conditions,
     result,
     shared_client,
+    twice_if_damaged,
 )
 from airnub_prefect_starter.core.html import (
     Table,
@@ -66,12 +67,21 @@ def core_scrape_page_and_store(
             there. No retry.
         SourceError: The page cannot be had, or is not what was promised; see `common.errors` for
             which kinds a retry helps.
+        DigestMismatchError: The bytes are not those that were expected or claimed, twice. No retry.
         StoreError: It cannot be stored.
         ConfigError: The secret is missing or unusable. No retry.
     """
-    wanted = conditions(store, namespace, source, source.url)
-    with (client or shared_client()).open(source, auth) as session, store.spool() as spool:
+    with (client or shared_client()).open(source, auth) as session:
         session.admit = partial(_ask_robots, session, source)
+        attempt = partial(_fetch, store, source, namespace, run, session)
+        return twice_if_damaged(session, attempt)
+
+
+def _fetch(
+    store: Store, source: PageSource, namespace: str, run: RunInfo, session: SourceSession
+) -> SourceResult:
+    wanted = conditions(store, namespace, source, source.url)
+    with store.spool() as spool:
         page = read_document(session, source.url, source.max_page_bytes, wanted)
         if page is None:
             committed = store.unchanged(namespace, source.source_id)

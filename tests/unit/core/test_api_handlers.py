@@ -271,6 +271,16 @@ def test_any_other_rule_makes_the_request_unconditional(
     assert conditional == [False, True, False]
 
 
+def test_a_damaged_page_is_read_once_more(
+    faults: FaultServer, kept: Kept, client: PatientClient
+) -> None:
+    damaged = page(ITEMS, {"Repr-Digest": repr_digest(b"")})
+
+    result = fetch(kept, client, faults.on("/api", damaged, page(ITEMS)))
+
+    assert kept.store.read_blob(result.blob.digest) == LINES
+
+
 def test_numbers_are_kept_as_they_are_written(
     faults: FaultServer, kept: Kept, client: PatientClient
 ) -> None:

@@ -28,6 +28,7 @@ from airnub_prefect_starter.core.manifest_models import FetchManifest, SourceRes
 from airnub_prefect_starter.core.sources import FileSource
 from tests.fault_server import (
     Behaviour,
+    Exchange,
     FaultServer,
     cut,
     dripping,
@@ -445,6 +446,44 @@ def test_parts_of_different_versions_are_never_joined(
     result = fetch(kept, client, url)
 
     assert kept.store.read_blob(result.blob.digest) == whole
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"expected_digest": DIGEST}], ids=["as claimed", "as expected"]
+)
+def test_damaged_bytes_are_fetched_once_more_on_a_new_connection(
+    faults: FaultServer, kept: Kept, client: PatientClient, changes: dict[str, str]
+) -> None:
+    ports: list[int] = []
+
+    def noting(behaviour: Behaviour) -> Behaviour:
+        def behave(exchange: Exchange) -> None:
+            ports.append(exchange.connection.getpeername()[1])
+            behaviour(exchange)
+
+        return behave
+
+    claim = repr_digest(BODY)
+    url = faults.on(
+        "/data", noting(ok(OTHER, Repr_Digest=claim)), noting(ok(BODY, Repr_Digest=claim))
+    )
+
+    result = fetch(kept, client, url, **changes)
+
+    assert kept.store.read_blob(result.blob.digest) == BODY
+    assert (result.attempts, result.bytes_in) == (2, 2 * len(BODY))
+    assert ports[0] != ports[1]
+
+
+def test_wrong_bytes_are_fetched_twice_and_no_more(
+    faults: FaultServer, kept: Kept, client: PatientClient
+) -> None:
+    url = faults.on("/data", ok(OTHER))
+
+    with pytest.raises(DigestMismatchError):
+        fetch(kept, client, url, expected_digest=DIGEST)
+
+    assert len(faults.requests) == 2
 
 
 def test_a_server_that_is_asked_to_wait_for_is_waited_for(

@@ -26,6 +26,7 @@ from tests.fault_server import (
     ok,
     raw,
     redirect,
+    repr_digest,
     silent,
     status,
 )
@@ -73,6 +74,14 @@ def test_a_compressed_page_is_kept_unpacked(
     faults: FaultServer, kept: Kept, client: PatientClient
 ) -> None:
     url = faults.on("/p", ok(gzip.compress(HTML), Content_Encoding="gzip", Content_Type=TYPE))
+
+    assert kept.store.read_blob(scrape(kept, client, url).blob.digest) == HTML
+
+
+def test_a_damaged_page_is_read_once_more(
+    faults: FaultServer, kept: Kept, client: PatientClient
+) -> None:
+    url = faults.on("/p", ok(HTML, Repr_Digest=repr_digest(b"")), ok(HTML))
 
     assert kept.store.read_blob(scrape(kept, client, url).blob.digest) == HTML
 

@@ -134,6 +134,10 @@ class SourceSession:
                     return
             self.client.sleep(pause_s)
 
+    def reconnect(self) -> None:
+        """Give up idle connections, so that the next request makes a new one."""
+        self._session.close()
+
     @contextmanager
     def _follow(self, url: str, headers: Headers) -> Iterator[Answer]:
         passed: list[str] = []

@@ -49,7 +49,8 @@ def read_document(
 
     Raises:
         TooLargeError: It is over the limit, packed or unpacked. No retry.
-        DigestMismatchError: It is not what Repr-Digest says. Reading it again may help once.
+        DigestMismatchError: It is not what Repr-Digest says. Once more may help, as
+            `fetching.twice_if_damaged` does it.
         PayloadError: It is encoded in a way that was not asked for and is not known. No retry.
         SourceError: As for `SourceSession.get`.
     """
