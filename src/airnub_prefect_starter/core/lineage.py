@@ -11,7 +11,12 @@ from airnub_prefect_starter.core.lineage_graph import (
     read_graph,
     resolve,
 )
-from airnub_prefect_starter.core.manifest_models import FetchManifest, Manifest, Record
+from airnub_prefect_starter.core.manifest_models import (
+    FetchManifest,
+    Manifest,
+    Record,
+    SourceFailure,
+)
 from airnub_prefect_starter.core.store import Store
 
 MAX_DEPTH = 20
@@ -31,11 +36,15 @@ class TraceNode(Record):
 
 
 class Trace(Record):
-    """The history of one thing: what it was made of, and what was made of it."""
+    """The history of one thing: what it was made of, and what was made of it.
+
+    ``failed`` names what a run, or one that it started, could not do.
+    """
 
     target: TraceNode
     made_of: tuple[TraceNode, ...]
     made_into: tuple[TraceNode, ...]
+    failed: tuple[SourceFailure, ...] = ()
 
 
 def trace(store: Store, target: str) -> Trace:
@@ -46,8 +55,8 @@ def trace(store: Store, target: str) -> Trace:
 
     Args:
         store: Where to look.
-        target: A digest (of a blob or a manifest, 8 hexadecimal digits are enough), a ref as
-            ``namespace/source_id``, or a run's id (its first 8 characters are enough).
+        target: A digest (of a blob, a manifest or a table's rows, 8 hexadecimal digits are enough),
+            a ref as ``namespace/source_id``, or a run's id (its first 8 characters are enough).
 
     Raises:
         ObjectNotFoundError: Nothing known has that name. No retry.
@@ -63,7 +72,8 @@ def trace(store: Store, target: str) -> Trace:
         # The thing itself is the target; its neighbours are what was asked for.
         made_of, made_into = made_of[0].children, made_into[0].children
     node = TraceNode(kind=kind, id=name, label=graph.label(kind, name))
-    return Trace(target=node, made_of=made_of, made_into=made_into)
+    failed = tuple(graph.failures_of(name)) if kind == "run" else ()
+    return Trace(target=node, made_of=made_of, made_into=made_into, failed=failed)
 
 
 def render_trace(found: Trace) -> str:
@@ -72,12 +82,17 @@ def render_trace(found: Trace) -> str:
     for heading, nodes in (("made of", found.made_of), ("made into", found.made_into)):
         lines += ["", f"{heading}:" if nodes else f"{heading}: nothing known"]
         lines += _tree(nodes, "")
+    if found.failed:
+        lines += ["", "failed:", *map(_failure, found.failed)]
     return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in lines)
 
 
 def _starts(graph: Graph, kind: Kind, name: str) -> tuple[list[str], list[str]]:
     if kind == "blob":
         return graph.makers.get(name, []), graph.readers.get(name, [])
+    if kind == "table":
+        makers = graph.tables[name]
+        return makers, [each for maker in makers for each in graph.readers.get(maker, [])]
     if kind == "run":
         runs = graph.runs_of(name)
         written = list(dict.fromkeys(each for run in runs for each in graph.written.get(run, [])))
@@ -138,3 +153,7 @@ def _line(node: TraceNode) -> str:
     name = node.id.removeprefix("sha256:")[:12] if node.id.startswith("sha256:") else node.id
     note = f" ({node.note})" if node.note else ""
     return f"{node.kind} {name}  {node.label}{note}"
+
+
+def _failure(failure: SourceFailure) -> str:
+    return f"{failure.namespace}/{failure.source_id}  {failure.error}: {failure.message}"

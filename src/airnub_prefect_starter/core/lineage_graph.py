@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from airnub_prefect_starter.common.clock import rfc3339
 from airnub_prefect_starter.common.errors import ObjectNotFoundError, UnknownNameError
 from airnub_prefect_starter.common.names import nearest
+from airnub_prefect_starter.core.derivation import TABLE_DIGEST
 from airnub_prefect_starter.core.manifest_models import (
     DerivedManifest,
     FetchManifest,
     Manifest,
     RunReport,
+    SourceFailure,
 )
 from airnub_prefect_starter.core.store import Store
 
 MIN_PREFIX = 8
 MAX_CANDIDATES = 10
 
-Kind = Literal["source", "manifest", "blob", "run", "ref"]
+Kind = Literal["source", "manifest", "blob", "table", "run", "ref"]
 
 
 def _lists() -> defaultdict[str, list[str]]:
@@ -37,6 +39,7 @@ class Graph:
         reports: Every run report by run id.
         refs: The manifest that a ref, as ``namespace/source_id``, points to.
         makers: Manifests by the blob that they fetched or put out.
+        tables: Manifests by the digest of the table that they put out, however it is encoded.
         readers: Manifests by the manifest or blob that they took in.
         written: Manifests by the run that wrote or confirmed them.
         started: Runs by the run that started them.
@@ -46,6 +49,7 @@ class Graph:
     reports: Mapping[str, RunReport]
     refs: Mapping[str, str]
     makers: defaultdict[str, list[str]] = field(default_factory=_lists)
+    tables: defaultdict[str, list[str]] = field(default_factory=_lists)
     readers: defaultdict[str, list[str]] = field(default_factory=_lists)
     written: defaultdict[str, list[str]] = field(default_factory=_lists)
     started: defaultdict[str, list[str]] = field(default_factory=_lists)
@@ -59,6 +63,8 @@ class Graph:
             made_by = [self.manifests[digest] for digest in self.makers.get(name, [])]
             names = dict.fromkeys(outputs_of(manifest)[name] for manifest in made_by)
             return " = ".join(names) or "made outside this store"
+        if kind == "table":
+            return " = ".join(dict.fromkeys(_ref_of(self.manifests[d]) for d in self.tables[name]))
         digest = self.refs[name] if kind == "ref" else name
         manifest = self.manifests.get(digest)
         return _describe(manifest) if manifest else "no longer in the store"
@@ -69,6 +75,12 @@ class Graph:
         for each in found:
             found.extend(run for run in self.started.get(each, []) if run not in found)
         return found
+
+    def failures_of(self, run_id: str) -> Iterator[SourceFailure]:
+        """List what failed in a run and in every run that it started."""
+        for each in self.runs_of(run_id):
+            if each in self.reports:
+                yield from self.reports[each].failures
 
 
 def outputs_of(manifest: Manifest) -> dict[str, str]:
@@ -113,6 +125,7 @@ def resolve(graph: Graph, text: str) -> tuple[Kind, str]:
     found: list[tuple[Kind, str]] = [
         *_starting("manifest", graph.manifests, f"sha256:{beginning}"),
         *_starting("blob", [*graph.makers, *_inputs(graph)], f"sha256:{beginning}"),
+        *_starting("table", graph.tables, f"sha256:{beginning}"),
         *_starting("run", [*graph.reports, *graph.written], beginning),
     ]
     if not found:
@@ -154,6 +167,8 @@ def _link_manifest(graph: Graph, digest: str, manifest: Manifest) -> None:
         taken = {name for each in manifest.inputs for name in (each.manifest, each.blob)}
         for name in taken:
             graph.readers[name].append(digest)
+        if table := manifest.annotations.get(TABLE_DIGEST):
+            graph.tables[table].append(digest)
     if manifest.run.flow_run_id:
         graph.written[manifest.run.flow_run_id].append(digest)
 
@@ -167,9 +182,13 @@ def _link_report(graph: Graph, report: RunReport) -> None:
 
 
 def _describe(manifest: Manifest) -> str:
-    name = f"{manifest.namespace}/{manifest.source_id}"
+    name = _ref_of(manifest)
     if isinstance(manifest, FetchManifest):
         return f"{name}, fetched {rfc3339(manifest.fetched_at)}, {manifest.blob.size:,} bytes"
     count = len(manifest.outputs)
     rows = f", {manifest.rows.rows_out:,} rows" if manifest.rows else ""
     return f"{name}, computed {rfc3339(manifest.created_at)}, {count} outputs{rows}"
+
+
+def _ref_of(manifest: Manifest) -> str:
+    return f"{manifest.namespace}/{manifest.source_id}"

@@ -14,6 +14,7 @@ from airnub_prefect_starter.core.manifest_models import (
     DerivedResult,
     RunInfo,
     RunReport,
+    SourceFailure,
 )
 from airnub_prefect_starter.core.store import Committed, Store
 
@@ -25,7 +26,12 @@ PLOT = "analysis.flight_summary/plot"
 
 
 def _derive(
-    store: Store, ref: str, inputs: list[str], body: bytes, run_id: str = "run-derive"
+    store: Store,
+    ref: str,
+    inputs: list[str],
+    body: bytes,
+    run_id: str = "run-derive",
+    table_digest: str | None = None,
 ) -> DerivedResult:
     namespace, source_id = ref.split("/")
     blob, _ = store.put_bytes(body)
@@ -34,6 +40,7 @@ def _derive(
         store,
         derivation,
         [DerivedOutput(name="all.parquet", blob=blob)],
+        table_digest=table_digest,
         run=RunInfo(flow_run_id=run_id),
     )
 
@@ -135,6 +142,40 @@ def test_a_run_that_changed_nothing_still_names_what_it_confirmed(store: Store) 
 
     assert unchanged.outcome == "not_modified"
     assert [node.id for node in trace(store, "run-again").made_into] == [unchanged.manifest]
+
+
+@pytest.mark.parametrize("run_id", ["run-fetch", "run-parent"])
+def test_a_failed_run_tells_what_failed(store: Store, run_id: str) -> None:
+    failure = SourceFailure(
+        source_id="planes",
+        namespace="ingestion.files",
+        error="SourceRejectedError",
+        message="404 Not Found",
+        transient=False,
+        exit_code=14,
+    )
+    store.write_report(_report("run-fetch", parent_run_id="run-parent", failures=[failure]))
+
+    found = trace(store, run_id)
+
+    assert found.failed == (failure,)
+    assert render_trace(found).endswith(
+        "\n\nfailed:\ningestion.files/planes  SourceRejectedError: 404 Not Found"
+    )
+    assert trace(store, "run-analyze").failed == ()
+
+
+def test_a_digest_of_rows_leads_to_all_that_have_them(store: Store) -> None:
+    rows = f"sha256:{'7' * 64}"
+    first = _derive(store, TABLE, [SOURCE], b"one encoding", table_digest=rows)
+    second = _derive(store, TABLE, [SOURCE], b"another encoding", table_digest=rows)
+    reader = _derive(store, PLOT, [TABLE], b"another plot")
+
+    found = trace(store, rows.removeprefix("sha256:")[:12])
+
+    assert (found.target.kind, found.target.id, found.target.label) == ("table", rows, TABLE)
+    assert {node.id for node in found.made_of} == {first.manifest, second.manifest}
+    assert [node.id for node in found.made_into] == [reader.manifest]
 
 
 @pytest.mark.parametrize("prefix", ["", "sha256:"])

@@ -102,8 +102,8 @@ class Objects:
             size = reader.stat.size
             if size > max_bytes:
                 raise TooLargeError(
-                    f"{key} has {size} bytes, more than the {max_bytes} that may be read at once",
-                    "Read it as a stream",
+                    f"{key} has {size} bytes, more than the {max_bytes} that are read into memory",
+                    "Split what it is made from into smaller parts, each a source of its own",
                 )
             data = reader.read()
         if Digest.of(data) != digest:
@@ -117,17 +117,22 @@ class Objects:
         if found != digest.text:
             self._corrupt(key, digest, f"its bytes have the digest {found}")
 
-    def quarantine(self, key: Key, digest: Digest) -> None:
-        """Move an object with wrong bytes out of the way; nothing is ever deleted."""
+    def quarantine(self, key: Key, digest: Digest) -> bool:
+        """Move an object with wrong bytes out of the way; nothing is ever deleted.
+
+        Returns:
+            False if its bytes are those of the digest after all, so that it stays.
+        """
         aside = layout.quarantine_key(key, uuid.uuid4().hex)
         if not self._backend.move(key, aside):
-            return
+            return True  # another one did
         with self._backend.open(aside) as reader:
-            healed_meanwhile = hash_of(reader) == digest.text
-        if healed_meanwhile:
+            intact = hash_of(reader) == digest.text
+        if intact:
             self._backend.move(aside, key)
         else:
             log.warning("%s is corrupt and was moved to %s", key, aside)
+        return not intact
 
     def holds(self, key: Key, digest: Digest, size: int) -> bool:
         """Tell whether intact bytes are there, and keep them from gc if so."""
@@ -155,8 +160,12 @@ class Objects:
         return True
 
     def _corrupt(self, key: Key, digest: Digest, why: str) -> Never:
-        self.quarantine(key, digest)
+        if self.quarantine(key, digest):
+            raise CorruptObjectError(
+                f"{key} is corrupt: {why}; it is in {layout.QUARANTINE} now",
+                "Fetch its source again, or run `airnub store verify --repair`",
+            )
         raise CorruptObjectError(
-            f"{key} is corrupt: {why}; it is in {layout.QUARANTINE} now",
-            "Fetch its source again, or run `airnub store verify --repair`",
+            f"{key} is sound, yet {why}",
+            "Try again; if it stays, what names it is wrong: run `airnub store verify`",
         )
