@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal
 import typer
 
 from airnub_prefect_starter.cli.context import DepartmentOption, UrlOption, chosen_store
-from airnub_prefect_starter.cli.output import JsonOption, human_bytes, show_json, show_table
+from airnub_prefect_starter.cli.output import JsonOption, show_json, show_table
 from airnub_prefect_starter.cli.targets import short
 from airnub_prefect_starter.common.clock import rfc3339
+from airnub_prefect_starter.common.utils import human_bytes
 from airnub_prefect_starter.core.lineage_graph import outputs_of
 from airnub_prefect_starter.core.manifest_models import FetchManifest
 from airnub_prefect_starter.core.store import Store

@@ -14,13 +14,13 @@ from airnub_prefect_starter.cli.context import DepartmentOption, UrlOption, chos
 from airnub_prefect_starter.cli.output import (
     JsonOption,
     counted,
-    human_bytes,
     patience,
     say,
     show_json,
 )
 from airnub_prefect_starter.common.errors import ConfigError, CorruptObjectError
 from airnub_prefect_starter.common.settings import load_settings
+from airnub_prefect_starter.common.utils import human_bytes
 from airnub_prefect_starter.core.configuration import validate_value
 from airnub_prefect_starter.core.fetching import shared_client
 from airnub_prefect_starter.core.http import AccessPolicy

@@ -133,13 +133,3 @@ def _leaves(error: BaseException) -> Iterator[StarterError]:
 def counted(number: int, what: str) -> str:
     """Give a number of things as people say it: ``1 blob``, ``2 blobs``."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-def human_bytes(size: int) -> str:
-    """Give a size in bytes as people read it: ``2.3 MB`` (powers of 1,000)."""
-    amount = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"

@@ -11,9 +11,9 @@ from typing import Annotated, Any, BinaryIO
 import typer
 
 from airnub_prefect_starter.cli.context import DepartmentOption, UrlOption, chosen_store
-from airnub_prefect_starter.cli.output import JsonOption, human_bytes, patience, say, show_json
+from airnub_prefect_starter.cli.output import JsonOption, patience, say, show_json
 from airnub_prefect_starter.common.errors import ConfigError, TooLargeError
-from airnub_prefect_starter.common.utils import CHUNK_BYTES
+from airnub_prefect_starter.common.utils import CHUNK_BYTES, human_bytes
 from airnub_prefect_starter.core.configuration import validate_value
 from airnub_prefect_starter.core.file_handlers import core_download_hash_store_and_manifest
 from airnub_prefect_starter.core.sources import FileSource

@@ -11,7 +11,6 @@ import typer
 from airnub_prefect_starter.cli.context import connect, settings_and_catalog
 from airnub_prefect_starter.cli.output import (
     JsonOption,
-    human_bytes,
     progress,
     say,
     show_json,
@@ -22,6 +21,7 @@ from airnub_prefect_starter.cli.targets import short
 from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.names import Category, Stage
 from airnub_prefect_starter.common.settings import Settings
+from airnub_prefect_starter.common.utils import human_bytes
 from airnub_prefect_starter.control.category_configs import load_section
 from airnub_prefect_starter.core.departments import Catalog, DepartmentEntry
 from airnub_prefect_starter.core.manifest_models import RunReport

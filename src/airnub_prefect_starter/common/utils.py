@@ -1,4 +1,4 @@
-"""Small helpers under the documents' names: file names and digests."""
+"""Small helpers under the documents' names, and sizes for people."""
 
 from __future__ import annotations
 
@@ -56,3 +56,13 @@ def generate_sha256_hash(content: bytes | Path | BinaryIO) -> str:
     while chunk := content.read(CHUNK_BYTES):
         hasher.update(chunk)
     return hasher.hexdigest()
+
+
+def human_bytes(size: int) -> str:
+    """Write a number of bytes as people read it: ``2.5 MB`` (powers of 1,000)."""
+    amount = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"

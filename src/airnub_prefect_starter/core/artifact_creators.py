@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from airnub_prefect_starter.common.clock import rfc3339
+from airnub_prefect_starter.common.utils import human_bytes
 from airnub_prefect_starter.core.analysis import Findings
 from airnub_prefect_starter.core.derivation import REJECTED
 from airnub_prefect_starter.core.manifest_models import (
@@ -20,7 +21,6 @@ from airnub_prefect_starter.core.markdown import (
     artifact_key,
     escape_markdown,
     frame_table,
-    human_bytes,
     image,
     markdown_table,
     short_digest,

@@ -12,6 +12,7 @@ from numbers import Integral
 import pandas as pd
 
 from airnub_prefect_starter.common.errors import ConfigError
+from airnub_prefect_starter.common.utils import human_bytes
 
 MAX_CELL_CHARACTERS = 300
 MAX_TABLE_ROWS = 50
@@ -60,16 +61,6 @@ def image(title: str, png: bytes) -> str:
 def short_digest(digest: str) -> str:
     """Show the first 12 hexadecimal digits of a digest, enough for ``airnub trace``."""
     return f"`{digest.removeprefix('sha256:')[:12]}`"
-
-
-def human_bytes(size: int) -> str:
-    """Write a number of bytes with a decimal unit: ``2.5 MB``."""
-    amount = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"
 
 
 def artifact_key(*parts: str) -> str:

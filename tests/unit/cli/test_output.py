@@ -8,12 +8,12 @@ import pytest
 from airnub_prefect_starter.cli import output
 from airnub_prefect_starter.cli.output import (
     counted,
-    human_bytes,
     patience,
     say,
     show_json,
     show_table,
 )
+from airnub_prefect_starter.common.utils import human_bytes
 from airnub_prefect_starter.core.manifest_models import Producer
 
 

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airnub_prefect_starter.common.errors import ConfigError
+from airnub_prefect_starter.common.utils import human_bytes
 from airnub_prefect_starter.core.markdown import (
     artifact_key,
     escape_markdown,
     frame_table,
-    human_bytes,
     image,
     markdown_table,
     short_digest,
