@@ -394,7 +394,7 @@ class StoreConformance:
 
     def test_reads_no_more_at_once_than_it_may(self, store: Store) -> None:
         digest = blob_of(fetch(store, b"bytes")).text
-        with pytest.raises(TooLargeError):
+        with pytest.raises(TooLargeError, match="more than the 4 that are read into memory"):
             store.read_blob(digest, max_bytes=4)
 
     def test_records_what_was_derived_from_what(self, store: Store) -> None:

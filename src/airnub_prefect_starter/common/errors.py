@@ -12,7 +12,7 @@
     ├─ SourceError                         something is wrong with what a source sent
     │  ├─ BlockedUrlError                  scheme, host, address or redirect is not allowed   10
     │  ├─ RedirectError                    too many redirects, or a loop                      11
-    │  ├─ TooLargeError                    body, page count or nesting over its limit         12
+    │  ├─ TooLargeError                    body, pages, nesting or input over its limit       12
     │  ├─ TooSlowError            (T)      deadline, idle time or minimum rate missed         13
     │  ├─ SourceRejectedError              4xx other than 408, 425, 429                       14
     │  ├─ SourceUnavailableError  (T)      refused, reset, timeout, 408, 425, 429, 5xx        15
@@ -120,7 +120,7 @@ class RedirectError(SourceError):
 
 
 class TooLargeError(SourceError):
-    """A body, page count or nesting depth is over its limit."""
+    """A body, page count, nesting depth or stored input is over its limit."""
 
     exit_code = 12
 
