@@ -154,6 +154,27 @@ def test_every_mistake_is_told_at_once(write: Write) -> None:
     assert [line.split(": ")[1] for line in lines] == ["files", "title", "file"]
 
 
+class AtLeastOne(ConfigModel):
+    files: tuple[CsvFile, ...] = Field(min_length=1)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("files:\n  - address: a\n", ["files.0.url", "files.0.address"]),
+        ("files: []\n", ["files"]),
+    ],
+    ids=["a wrong item", "none"],
+)
+def test_a_list_is_not_too_short_because_its_items_are_wrong(
+    write: Write, content: str, expected: list[str]
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_yaml(write(content), AtLeastOne)
+
+    assert [line.split(": ")[1] for line in str(caught.value).splitlines()] == expected
+
+
 def test_an_alias_is_a_way_to_say_things_once(write: Write) -> None:
     path = write("files:\n  - {url: a, limits: &l {timeout_s: 3}}\n  - {url: b, limits: *l}\n")
 
