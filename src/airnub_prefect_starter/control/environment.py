@@ -6,9 +6,11 @@ embedded server must have set it before (`use_platform`).
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -136,24 +138,49 @@ def write_state(layout: Layout, state: PlatformState) -> None:
     write_atomically(layout.state, json.dumps(asdict(state)))
 
 
+@contextmanager
+def file_errors(home: Path) -> Iterator[None]:
+    """Translate what goes wrong with the platform's files.
+
+    Raises:
+        PlatformError: A file below ``home`` cannot be read or written. No retry.
+    """
+    try:
+        yield
+    except OSError as exc:
+        raise PlatformError(
+            f"{exc.filename or home}: {exc.strerror or exc}",
+            "Make the folder writable and free some space, or set AIRNUB_HOME to another one",
+        ) from exc
+
+
 def write_atomically(path: Path, text: str, *, mode: int = 0o644) -> None:
     """Write a small file so that readers see the old or the new content, never half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temp = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     temp.touch(mode=mode)
-    temp.write_text(text)
-    temp.replace(path)
+    try:
+        temp.write_text(text)
+        temp.replace(path)
+    except OSError:
+        temp.unlink()
+        raise
 
 
 def sources_token(settings: Settings) -> str:
-    """Return the private API's token: the environment's, else one made once for this project."""
+    """Return the private API's token: the environment's, else one made once for this project.
+
+    Raises:
+        PlatformError: It cannot be read or written. No retry.
+    """
     given = settings.secret("SOURCES_TOKEN")
     if given is not None:
         return given.get_secret_value()
     file = Layout(settings.home).token
-    if not file.exists():
-        write_atomically(file, secrets.token_urlsafe(24), mode=0o600)
-    return file.read_text().strip()
+    with file_errors(settings.home):
+        if not file.exists():
+            write_atomically(file, secrets.token_urlsafe(24), mode=0o600)
+        return file.read_text().strip()
 
 
 def sources_url(settings: Settings, state: PlatformState) -> str | None:
@@ -199,6 +226,15 @@ def use_platform(
     for name in [name for name in environ if _is_foreign(name)]:
         del environ[name]
     environ.update(platform_environment(settings, state))
+
+
+def fingerprint(settings: Settings, state: PlatformState) -> str:
+    """Digest what the platform's processes are given, to tell whether that has changed since.
+
+    Only what `platform_environment` sets: a terminal's own variables differ for no reason.
+    """
+    variables = json.dumps(platform_environment(settings, state), sort_keys=True)
+    return hashlib.sha256(variables.encode()).hexdigest()
 
 
 def child_environment(settings: Settings, state: PlatformState) -> dict[str, str]:

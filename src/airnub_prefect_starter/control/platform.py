@@ -6,11 +6,9 @@ read or touched.
 
 from __future__ import annotations
 
-import fcntl
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -23,10 +21,14 @@ from airnub_prefect_starter.control.environment import (
     Layout,
     PlatformState,
     child_environment,
+    file_errors,
+    fingerprint,
     read_state,
     sources_url,
     write_state,
 )
+from airnub_prefect_starter.control.locking import locked
+from airnub_prefect_starter.control.lost_runs import crash_lost_runs
 from airnub_prefect_starter.control.probes import (
     answers,
     free_port,
@@ -40,6 +42,7 @@ from airnub_prefect_starter.core.departments import DEFAULT_POOL
 Progress = Callable[[str], None]
 
 SERVER, SOURCES, WORKER = "server", "sources", "worker"
+_STOP_ORDER = (WORKER, SOURCES, SERVER)
 WORKER_NAME = "embedded"
 _POLL_S = 0.1
 _PROGRESS_S = 2
@@ -65,7 +68,7 @@ class PlatformStatus:
 
     @property
     def running(self) -> bool:
-        """Whether every process runs and the server answers."""
+        """Whether every process runs, the server answers and the worker reaches it."""
         return self.healthy and all(each.pid is not None for each in self.processes)
 
 
@@ -88,7 +91,7 @@ def up(
         PlatformError: A process ended or did not answer in time; the message has its last words.
     """
     layout = Layout(settings.home)
-    with _locked(layout, settings.start_timeout_s, on_progress):
+    with file_errors(layout.home), locked(layout, settings.start_timeout_s, on_progress):
         state = _choose_ports(settings, layout, port)
         write_state(layout, state)
         starter = _Starter(settings, layout, state, on_progress)
@@ -97,7 +100,7 @@ def up(
 
 
 def down(settings: Settings, *, on_progress: Progress = quiet) -> tuple[str, ...]:
-    """End the platform's processes, and none else.
+    """End the platform's processes with the flow runs that they run, and none else.
 
     Returns:
         The names of those that ran.
@@ -106,28 +109,54 @@ def down(settings: Settings, *, on_progress: Progress = quiet) -> tuple[str, ...
         PlatformError: One does not end.
     """
     layout = Layout(settings.home)
-    if not layout.home.exists():
-        return ()
     ended = []
-    with _locked(layout, settings.start_timeout_s, on_progress):
-        for name in (WORKER, SOURCES, SERVER):
-            if ManagedProcess(name, layout).stop():
-                on_progress(f"Stopped the {name}")
-                ended.append(name)
+    with file_errors(layout.home):
+        if not layout.home.exists():
+            return ()
+        with locked(layout, settings.start_timeout_s, on_progress):
+            for name in _STOP_ORDER:
+                if name == SERVER:
+                    _tell_server(layout, on_progress)
+                if ManagedProcess(name, layout).stop():
+                    on_progress(f"Stopped the {name}")
+                    ended.append(name)
     return tuple(ended)
+
+
+def _tell_server(layout: Layout, on_progress: Progress) -> None:
+    try:
+        _crash_lost_runs(layout, "`airnub down` ended it", on_progress)
+    except PlatformError as error:
+        # No reason to leave the server running: the next `airnub up` marks them.
+        on_progress(str(error))
+
+
+def _crash_lost_runs(layout: Layout, reason: str, on_progress: Progress) -> None:
+    """Give the runs that were the worker's a final state, if the server is there."""
+    state = read_state(layout)
+    if state is None or ManagedProcess(SERVER, layout).pid is None or not is_ready(state.port):
+        return
+    marked = crash_lost_runs(state.port, DEFAULT_POOL, reason)
+    if marked:
+        on_progress(f"Marked {marked} unfinished runs as Crashed")
 
 
 def status(settings: Settings) -> PlatformStatus:
     """Tell what runs."""
     layout = Layout(settings.home)
-    state = read_state(layout)
-    processes = [ManagedProcess(name, layout) for name in _names(settings)]
-    return PlatformStatus(
-        state=state,
-        sources_url=sources_url(settings, state) if state else None,
-        processes=tuple(ProcessStatus(each.name, each.pid, each.log) for each in processes),
-        healthy=state is not None and is_ready(state.port),
-    )
+    with file_errors(layout.home):
+        state = read_state(layout)
+        processes = [ManagedProcess(name, layout) for name in _names(settings)]
+        return PlatformStatus(
+            state=state,
+            sources_url=sources_url(settings, state) if state else None,
+            processes=tuple(ProcessStatus(each.name, each.pid, each.log) for each in processes),
+            healthy=state is not None and _is_healthy(state.port),
+        )
+
+
+def _is_healthy(port: int) -> bool:
+    return is_ready(port) and is_worker_online(port, DEFAULT_POOL, WORKER_NAME)
 
 
 def _names(settings: Settings) -> tuple[str, ...]:
@@ -145,9 +174,11 @@ class _Starter:
         self._layout = layout
         self._state = state
         self._on_progress = on_progress
+        self._fingerprint = fingerprint(settings, state)
         self._deadline = time.monotonic() + settings.start_timeout_s
 
     def start(self) -> None:
+        self._stop_outdated()
         port = self._state.port
         server = self._ensure(
             SERVER, ["prefect", "server", "start", "--host", HOST, "--port", str(port)]
@@ -157,10 +188,15 @@ class _Starter:
         if sources is not None:
             self._wait(sources, partial(answers, self._state.sources_port or 0, "/health"))
         # Not sooner: a worker that misses its server at first looks for it again 30 s later.
-        begun = datetime.now(UTC)
-        worker = self._start_worker()
-        if worker is not None:
-            self._wait(worker, partial(is_worker_online, port, DEFAULT_POOL, WORKER_NAME, begun))
+        self._start_worker()
+
+    def _stop_outdated(self) -> None:
+        """End what was told an address or a token that is no longer right."""
+        for name in _STOP_ORDER:
+            process = ManagedProcess(name, self._layout)
+            if process.pid is not None and process.environment != self._fingerprint:
+                self._on_progress(f"Stopping the {name}: its environment has changed")
+                process.stop()
 
     def _start_sources(self) -> ManagedProcess | None:
         if SOURCES not in _names(self._settings):
@@ -168,20 +204,25 @@ class _Starter:
         options = ["--port", str(self._state.sources_port), "--enable-control"]
         return self._ensure(SOURCES, ["airnub_prefect_starter.demo", *options])
 
-    def _start_worker(self) -> ManagedProcess | None:
-        if ManagedProcess(WORKER, self._layout).pid is not None:
-            return None
+    def _start_worker(self) -> None:
+        begun = None
+        if ManagedProcess(WORKER, self._layout).pid is None:
+            _crash_lost_runs(self._layout, "Its worker ended before it did", self._on_progress)
+            begun = datetime.now(UTC)
         options = ["--pool", DEFAULT_POOL, "--type", "process", "--name", WORKER_NAME]
-        return self._ensure(
+        worker = self._ensure(
             WORKER, ["prefect", "worker", "start", *options, "--install-policy", "never"]
         )
+        online = partial(is_worker_online, self._state.port, DEFAULT_POOL, WORKER_NAME, since=begun)
+        self._wait(worker, online)
 
     def _ensure(self, name: str, module: list[str]) -> ManagedProcess:
         process = ManagedProcess(name, self._layout)
         if process.pid is None:
             self._on_progress(f"Starting the {name}")
             environ = child_environment(self._settings, self._state)
-            process.start([sys.executable, "-m", *module], environ, self._layout.home)
+            command = [sys.executable, "-m", *module]
+            process.start(command, environ, self._layout.home, environment=self._fingerprint)
         return process
 
     def _wait(self, process: ManagedProcess, is_up: Callable[[], bool]) -> None:
@@ -236,29 +277,3 @@ def _sources_port(layout: Layout, known: PlatformState | None) -> int:
 
 def _kept(port: int | None) -> int:
     return port if port is not None and is_free(port) else free_port()
-
-
-@contextmanager
-def _locked(layout: Layout, timeout_s: float, on_progress: Progress) -> Iterator[None]:
-    layout.home.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + timeout_s
-    with layout.lock.open("w") as lock:
-        told = False
-        while not _try_lock(lock.fileno()):
-            if not told:
-                on_progress("Waiting for another `airnub up` or `airnub down`")
-                told = True
-            if time.monotonic() > deadline:
-                raise PlatformError(
-                    f"Another process holds {layout.lock}", "Wait for it, or end it"
-                )
-            time.sleep(_POLL_S)
-        yield
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

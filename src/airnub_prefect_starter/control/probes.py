@@ -12,8 +12,6 @@ from datetime import datetime
 
 from airnub_prefect_starter.control.environment import HOST
 
-_TIMEOUT_S = 2
-
 
 def free_port() -> int:
     """Return a port of the loopback that nobody listens on now."""
@@ -35,8 +33,8 @@ def is_free(port: int) -> bool:
 
 
 def answers(port: int, path: str) -> bool:
-    """Tell whether a GET is answered with 200."""
-    return _request(port, "GET", path) is not None
+    """Tell whether a GET is answered with success."""
+    return request(port, "GET", path) is not None
 
 
 def is_ready(port: int) -> bool:
@@ -44,18 +42,22 @@ def is_ready(port: int) -> bool:
     return answers(port, "/api/ready") and answers(port, "/api/health")
 
 
-def is_worker_online(port: int, pool: str, worker: str, since: datetime) -> bool:
-    """Tell whether a worker of a pool has sent a heartbeat since a time."""
-    body = _request(port, "POST", f"/api/work_pools/{pool}/workers/filter", b"{}")
+def is_worker_online(port: int, pool: str, worker: str, since: datetime | None = None) -> bool:
+    """Tell whether a worker of a pool sends heartbeats, and has sent one since a time."""
+    body = request(port, "POST", f"/api/work_pools/{pool}/workers/filter", b"{}")
     return body is not None and any(
-        each["name"] == worker and datetime.fromisoformat(each["last_heartbeat_time"]) >= since
+        each["name"] == worker
+        and each["status"] == "ONLINE"
+        and (since is None or datetime.fromisoformat(each["last_heartbeat_time"]) >= since)
         for each in json.loads(body)
-        if each["last_heartbeat_time"]
     )
 
 
-def _request(port: int, method: str, path: str, body: bytes | None = None) -> bytes | None:
-    connection = http.client.HTTPConnection(HOST, port, timeout=_TIMEOUT_S)
+def request(
+    port: int, method: str, path: str, body: bytes | None = None, *, timeout_s: float = 2
+) -> bytes | None:
+    """Return the body of a successful answer; None for any other, or none in time."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=timeout_s)
     try:
         connection.request(method, path, body, {"Content-Type": "application/json"})
         response = connection.getresponse()
@@ -64,4 +66,4 @@ def _request(port: int, method: str, path: str, body: bytes | None = None) -> by
         return None
     finally:
         connection.close()
-    return content if response.status == 200 else None
+    return content if response.status in (200, 201) else None

@@ -11,25 +11,32 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from airnub_prefect_starter.common.errors import PlatformError
 from airnub_prefect_starter.control.environment import Layout, write_atomically
+from airnub_prefect_starter.control.process_table import descendants, start_token
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _MAX_LOG_BYTES = 5 << 20
 _POLL_S = 0.05
 
 
 @dataclass(frozen=True)
 class ProcessRecord:
-    """Which process was started: its id and a token of when."""
+    """Which process was started: its id, a token of when, and what its environment was.
+
+    Attributes:
+        pid: Its process id.
+        started: Its `start_token`.
+        environment: `fingerprint` of what it was given.
+    """
 
     pid: int
     started: str
+    environment: str = ""
 
 
 class ManagedProcess:
@@ -54,8 +61,27 @@ class ManagedProcess:
         _reap(record.pid)
         return record.pid if start_token(record.pid) == record.started else None
 
-    def start(self, command: Sequence[str], environ: Mapping[str, str], folder: Path) -> None:
+    @property
+    def environment(self) -> str:
+        """Fingerprint of the environment that it was started with; empty if it never was."""
+        record = self._read()
+        return record.environment if record else ""
+
+    def start(
+        self,
+        command: Sequence[str],
+        environ: Mapping[str, str],
+        folder: Path,
+        *,
+        environment: str = "",
+    ) -> None:
         """Start it in a session of its own, with its output appended to its log.
+
+        Args:
+            command: The program and its arguments.
+            environ: Its whole environment.
+            folder: Where it runs.
+            environment: Fingerprint to remember; see `environment`.
 
         Raises:
             PlatformError: The program cannot be started. No retry.
@@ -74,13 +100,16 @@ class ManagedProcess:
                 )
             except OSError as exc:
                 raise PlatformError(f"{command[0]} cannot be started: {exc}") from exc
-        record = ProcessRecord(process.pid, start_token(process.pid) or "ended at once")
-        write_atomically(self._record, json.dumps(asdict(record)))
+        token = start_token(process.pid) or "ended at once"
+        record = ProcessRecord(process.pid, token, environment)
+        write_atomically(self._record, json.dumps(asdict(record)), mode=0o600)
         # It is meant to outlive this process; else Popen warns that nobody waited for it.
         process.returncode = 0
 
     def stop(self, *, grace_s: float = 10) -> bool:
-        """End it and what it started: SIGTERM, then SIGKILL to its group.
+        """End it, then what it started: SIGTERM, then SIGKILL.
+
+        What it started may be in sessions of their own, as Prefect's worker starts flow runs.
 
         Returns:
             Whether it ran.
@@ -92,13 +121,19 @@ class ManagedProcess:
         if pid is None:
             self._record.unlink(missing_ok=True)
             return False
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-        self._wait(grace_s)
-        with suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)
-        if not self._wait(grace_s):
+        family = descendants(pid)
+
+        def has_ended() -> bool:
+            # Until the end, it may start another one.
+            family.update(descendants(pid))
+            return self.pid is None
+
+        _send(os.kill, pid, signal.SIGTERM)
+        _await(has_ended, grace_s)
+        _send(os.killpg, pid, signal.SIGKILL)
+        if not _await(lambda: self.pid is None, grace_s):
             raise PlatformError(f"{self.name} (process {pid}) does not end", f"kill -9 {pid}")
+        end_processes(family, grace_s=grace_s)
         self._record.unlink(missing_ok=True)
         return True
 
@@ -108,14 +143,6 @@ class ManagedProcess:
             return []
         text = self.log.read_text(errors="replace")[-20_000:]
         return [line for line in text.splitlines() if line.strip()][-lines:]
-
-    def _wait(self, seconds: float) -> bool:
-        deadline = time.monotonic() + seconds
-        while self.pid is not None:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(_POLL_S)
-        return True
 
     def _read(self) -> ProcessRecord | None:
         try:
@@ -133,30 +160,41 @@ class ManagedProcess:
             self.log.replace(self.log.with_suffix(".log.1"))
 
 
-def start_token(pid: int) -> str | None:
-    """Tell when a process was started, in a form to compare; None if it does not run."""
-    if not _BOOT_ID.exists():
-        return _start_token_of_ps(pid)
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    # The second field is the program's name in brackets, which may hold anything (proc(5)).
-    fields = stat.rpartition(")")[2].split()
-    state, started = fields[0], fields[19]
-    return None if state in "ZX" else f"{_BOOT_ID.read_text().strip()} {started}"
+def end_processes(tokens: Mapping[int, str], *, grace_s: float) -> None:
+    """End processes: SIGTERM, then SIGKILL to those that are left.
+
+    Args:
+        tokens: Process id → start token, as of `descendants`.
+        grace_s: How long they have to end by themselves, in seconds.
+
+    Raises:
+        PlatformError: One does not end.
+    """
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for pid in _alive(tokens):
+            _send(os.kill, pid, number)
+        if _await(lambda: not _alive(tokens), grace_s):
+            return
+    pids = " ".join(map(str, _alive(tokens)))
+    raise PlatformError(f"Processes {pids} do not end", f"kill -9 {pids}")
 
 
-def _start_token_of_ps(pid: int) -> str | None:
-    found = subprocess.run(  # noqa: S603 - a number is all that varies
-        ["ps", "-o", "state=,lstart=", "-p", str(pid)],  # noqa: S607 - wherever the system has it
-        # Else the same time would read differently elsewhere.
-        env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.split()
-    return None if not found or found[0].startswith("Z") else " ".join(found[1:])
+def _alive(tokens: Mapping[int, str]) -> list[int]:
+    return [pid for pid, token in tokens.items() if start_token(pid) == token]
+
+
+def _send(kill: Callable[[int, int], None], pid: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        kill(pid, number)
+
+
+def _await(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_S)
+    return True
 
 
 def _reap(pid: int) -> None:

@@ -37,6 +37,8 @@ from airnub_prefect_starter.control.environment import RUN_ENVIRONMENT, Platform
 
 FLOWS = """
 import logging
+import subprocess
+import time
 
 from prefect import flow, task
 from pydantic import BaseModel
@@ -85,6 +87,17 @@ def c() -> None:
 @flow(name="D Flow (Sample)")
 def d() -> None:
     pass
+
+
+@flow(name="Waiting Flow (Sample)")
+def waiting() -> None:
+    time.sleep(600)
+
+
+@flow(name="Sleeping Flow (Sample)")
+def sleeping() -> None:
+    subprocess.Popen(["sleep", "600"], start_new_session=True)
+    waiting()
 
 
 @flow(name="Failing Flow (Sample)")

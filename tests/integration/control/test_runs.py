@@ -22,7 +22,11 @@ from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control.bootstrap import bootstrap
 from airnub_prefect_starter.control.department_runs import DepartmentRuns
 from airnub_prefect_starter.control.desired import AutomationSpec, DesiredState
-from airnub_prefect_starter.control.environment import PlatformState, child_environment
+from airnub_prefect_starter.control.environment import (
+    SERVER_COST_SETTINGS,
+    PlatformState,
+    child_environment,
+)
 from airnub_prefect_starter.control.platform import quiet
 from airnub_prefect_starter.control.runs import (
     follow_run,
@@ -208,10 +212,10 @@ def test_the_server_runs_with_the_settings_that_make_it_cheap(client: SyncPrefec
     settings = client.request("GET", "/admin/settings").json()
 
     services = settings["server"]["services"]
-    assert services["task_run_recorder"]["batch_size"] == 100
-    assert services["task_run_recorder"]["read_batch_size"] == 100
-    assert services["event_persister"]["batch_size"] == 100
-    assert services["event_persister"]["read_batch_size"] == 100
+    for name, value in SERVER_COST_SETTINGS.items():
+        setting = name.removeprefix("PREFECT_SERVER_SERVICES_").lower()
+        service = next(each for each in services if setting.startswith(f"{each}_"))
+        assert services[service][setting.removeprefix(f"{service}_")] == float(value)
     assert services["triggers"]["enabled"]
     assert services["scheduler"]["enabled"]
     assert settings["server"]["concurrency"]["lease_storage"].endswith(".filesystem")

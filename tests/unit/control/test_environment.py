@@ -1,3 +1,4 @@
+import errno
 import stat
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from airnub_prefect_starter.control.environment import (
     Layout,
     PlatformState,
     child_environment,
+    fingerprint,
     platform_environment,
     read_state,
     sources_token,
@@ -102,6 +104,34 @@ def test_a_given_token_is_used_and_none_is_written(tmp_path: Path) -> None:
 
     assert sources_token(chosen) == "given"
     assert not Layout(tmp_path / ".airnub").token.exists()
+
+
+@pytest.mark.parametrize(
+    ("variable", "differs"),
+    [("SOURCES_TOKEN", True), ("AIRNUB_START_TIMEOUT_S", False), ("TERM", False)],
+)
+def test_the_fingerprint_tells_what_processes_would_miss(
+    tmp_path: Path, variable: str, differs: bool
+) -> None:
+    first = fingerprint(settings(tmp_path), STATE)
+
+    assert fingerprint(settings(tmp_path), STATE) == first
+    assert (fingerprint(settings(tmp_path, **{variable: "other"}), STATE) != first) == differs
+    assert fingerprint(settings(tmp_path), PlatformState(port=1, sources_port=4322)) != first
+
+
+def test_a_token_that_cannot_be_kept_is_reported_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+
+    with pytest.raises(PlatformError, match=r"No space left on device\. .*AIRNUB_HOME"):
+        sources_token(settings(tmp_path))
+
+    assert list((tmp_path / ".airnub").iterdir()) == []
 
 
 def test_ports_are_remembered(tmp_path: Path) -> None:

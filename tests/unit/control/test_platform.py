@@ -1,7 +1,8 @@
+import errno
 import fcntl
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -69,6 +70,29 @@ def test_a_server_that_does_not_answer_in_time_is_ended(tmp_path: Path) -> None:
         platform.up(chosen)
 
     assert all(each.pid is None for each in platform.status(chosen).processes)
+
+
+@pytest.mark.parametrize("home", ["/dev/null/x", "/dev/null"], ids=["below a file", "a file"])
+@pytest.mark.parametrize("act", [platform.up, platform.status], ids=["up", "status"])
+def test_a_home_that_cannot_be_is_reported_with_a_remedy(
+    tmp_path: Path, home: str, act: Callable[[Settings], object]
+) -> None:
+    chosen = settings(tmp_path).model_copy(update={"home": Path(home)})
+
+    with pytest.raises(PlatformError, match=rf"{home}.*: .*AIRNUB_HOME"):
+        act(chosen)
+
+
+def test_a_full_disk_is_reported_with_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+
+    with pytest.raises(PlatformError, match=r"\.airnub: No space left on device"):
+        platform.up(settings(tmp_path))
 
 
 def test_two_take_turns(tmp_path: Path) -> None:

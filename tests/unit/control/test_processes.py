@@ -10,23 +10,23 @@ import pytest
 
 from airnub_prefect_starter.common.errors import PlatformError
 from airnub_prefect_starter.control.environment import Layout
-from airnub_prefect_starter.control.processes import (
-    ManagedProcess,
-    _start_token_of_ps,
+from airnub_prefect_starter.control.process_table import (
+    descendants,
+    parents_of_ps,
     start_token,
+    start_token_of_ps,
 )
+from airnub_prefect_starter.control.processes import ManagedProcess
 
 SLEEP = [sys.executable, "-c", "import time; print('ready', flush=True); time.sleep(60)"]
-# Says when it may be signalled; ignores SIGTERM and has a child that would outlive it.
-STUBBORN = [
-    sys.executable,
-    "-c",
-    "import signal, subprocess, sys, time\n"
-    "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-    "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
-    "print(child.pid, flush=True)\n"
-    "time.sleep(60)",
-]
+# Ignores SIGTERM and has a child, said when it may be signalled, that would outlive it.
+STUBBORN = """
+import signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+sleep = [sys.executable, '-c', 'import time; time.sleep(60)']
+print(subprocess.Popen(sleep, start_new_session={session}).pid, flush=True)
+time.sleep(60)
+"""
 
 
 @pytest.fixture
@@ -65,11 +65,13 @@ def test_stopping_what_does_not_run_is_no_failure(process: ManagedProcess) -> No
     assert not process.stop()
 
 
+@pytest.mark.parametrize("session", [False, True], ids=["its session", "one of its own"])
 def test_a_stubborn_one_is_killed_with_what_it_started(
-    process: ManagedProcess, tmp_path: Path
+    process: ManagedProcess, tmp_path: Path, session: bool
 ) -> None:
-    pid = start(process, STUBBORN, tmp_path)
+    pid = start(process, [sys.executable, "-c", STUBBORN.format(session=session)], tmp_path)
     child = int(said(process))
+    assert descendants(pid) == {child: start_token(child)}
 
     assert process.stop(grace_s=0.2)
 
@@ -91,15 +93,16 @@ def test_a_recycled_id_is_neither_found_nor_killed(process: ManagedProcess, tmp_
 
 
 @pytest.mark.skipif(shutil.which("ps") is None, reason="there is no ps")
-def test_where_there_is_no_proc_the_start_time_reads_the_same_everywhere(
+def test_where_there_is_no_proc_ps_is_asked_the_same_everywhere(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    first = _start_token_of_ps(os.getpid())
+    first = start_token_of_ps(os.getpid())
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
 
     assert first is not None
-    assert _start_token_of_ps(os.getpid()) == first
+    assert start_token_of_ps(os.getpid()) == first
+    assert parents_of_ps()[os.getpid()] == os.getppid()
 
 
 def test_one_that_ended_is_not_running_and_leaves_its_words(
@@ -128,6 +131,24 @@ def test_output_is_appended_to_the_log_which_is_cut_when_long(
 def test_a_program_that_is_not_there_is_reported(process: ManagedProcess, tmp_path: Path) -> None:
     with pytest.raises(PlatformError, match="cannot be started"):
         process.start([str(tmp_path / "missing")], os.environ, tmp_path)
+
+
+def test_the_fingerprint_of_its_environment_is_remembered(
+    process: ManagedProcess, tmp_path: Path
+) -> None:
+    assert process.environment == ""
+
+    process.start(SLEEP, os.environ, tmp_path, environment="abc")
+
+    assert ManagedProcess("thing", Layout(tmp_path)).environment == "abc"
+
+
+def test_a_record_without_a_fingerprint_is_of_an_unknown_environment(tmp_path: Path) -> None:
+    record = tmp_path / "run" / "other.json"
+    record.parent.mkdir()
+    record.write_text('{"pid": 1, "started": "then"}')
+
+    assert ManagedProcess("other", Layout(tmp_path)).environment == ""
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"pid": 1}'])
