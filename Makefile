@@ -37,7 +37,8 @@ status: setup  ## Show what runs
 	@$(BIN)/airnub status
 
 test: setup  ## Run the unit and integration tests
-	@$(BIN)/pytest tests/unit tests/integration
+	@$(BIN)/pytest tests/unit
+	@$(BIN)/pytest tests/integration
 
 unit: setup  ## Run the unit tests (seconds, no Prefect)
 	@$(BIN)/pytest tests/unit
