@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 
@@ -139,7 +140,7 @@ class Committer:
         self, commit: FetchCommit, blob: Descriptor, now: datetime, present: Ref | None
     ) -> Ref:
         source = commit.source
-        kept = present if present and self._is_of(present, blob) else None
+        kept = present if present and self._is_of(present, blob, commit.annotations) else None
         validators = (source.etag, source.last_modified, source.url)
         if kept and (kept.etag, kept.last_modified, kept.url) == validators:
             return kept
@@ -187,12 +188,16 @@ class Committer:
         )
         return Ref(manifest=self._records.write_manifest(manifest)[0], updated_at=now)
 
-    def _is_of(self, ref: Ref, blob: Descriptor) -> bool:
-        """Tell whether a ref leads, through a sound manifest, to these bytes."""
+    def _is_of(self, ref: Ref, blob: Descriptor, annotations: Mapping[str, str]) -> bool:
+        """Tell whether a ref leads, through a sound manifest, to these bytes under these rules."""
         if ref.blob is None or ref.blob.digest != blob.digest:
             return False
         found = self._manifest_of(ref)
-        return isinstance(found, FetchManifest) and found.blob.digest == blob.digest
+        return (
+            isinstance(found, FetchManifest)
+            and found.blob.digest == blob.digest
+            and found.annotations == annotations
+        )
 
     def _manifest_of(self, ref: Ref | None) -> Manifest | None:
         """Read a ref's manifest; None if it must be written anew."""
