@@ -6,7 +6,7 @@ storage anew with each call, as another process would.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -75,14 +75,14 @@ def fetch(
     etag: str | None = '"1"',
     expected: str | None = None,
     claimed: str | None = None,
-    annotations: Mapping[str, str] | None = None,
+    rules: str | None = None,
 ) -> Committed:
     url = f"https://data.example/{source_id}"
     source = Source(url=url, final_url=url, etag=etag, claimed_digest=claimed)
     with store.spool() as spool:
         spool.write(data)
         commit = FetchCommit("alpha", source_id, source, spool, "text/csv", expected=expected)
-        return store.commit_fetch(replace(commit, annotations=annotations or {}))
+        return store.commit_fetch(replace(commit, annotations={"rules": rules} if rules else {}))
 
 
 def derive(store: Store, output: bytes, *sources: str | Ref, **parameters: object) -> Committed:
@@ -335,8 +335,8 @@ class StoreConformance:
     def test_writes_a_manifest_when_the_rules_change_that_gave_the_same_bytes(
         self, store: Store
     ) -> None:
-        first = fetch(store, b"bytes", annotations={"rules": "old"})
-        second = fetch(store, b"bytes", annotations={"rules": "new"})
+        first = fetch(store, b"bytes", rules="old")
+        second = fetch(store, b"bytes", rules="new")
         assert second.outcome == "deduplicated"
         manifest = store.manifest(second.ref.manifest.digest)
         assert manifest.annotations == {"rules": "new"}
