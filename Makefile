@@ -4,6 +4,8 @@ PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+UNIT := -n 2 tests/unit
+INTEGRATION := -n 2 --dist loadgroup tests/integration
 # Set for tests too: a proxy or a profile of the person's own must not change what they see.
 export DO_NOT_TRACK := 1
 
@@ -37,20 +39,21 @@ status: setup  ## Show what runs
 	@$(BIN)/airnub status
 
 test: setup  ## Run the unit and integration tests
-	@$(BIN)/pytest tests/unit
-	@$(BIN)/pytest tests/integration
+	@$(BIN)/pytest $(UNIT)
+	@$(BIN)/pytest $(INTEGRATION)
 
 unit: setup  ## Run the unit tests (seconds, no Prefect)
-	@$(BIN)/pytest tests/unit
+	@$(BIN)/pytest $(UNIT)
 
 integration: setup  ## Run the tests against a real Prefect server
-	@$(BIN)/pytest tests/integration
+	@$(BIN)/pytest $(INTEGRATION)
 
 e2e: setup  ## Clone the repository and run the README's commands in the clone (minutes)
 	@$(BIN)/pytest tests/e2e
 
 coverage: setup  ## Run all tests and report the coverage of src (90 % at least)
-	@$(BIN)/pytest tests/unit tests/integration --cov --cov-report=
+	@$(BIN)/pytest $(UNIT) --cov --cov-report=
+	@$(BIN)/pytest $(INTEGRATION) --cov --cov-append --cov-report=
 	@$(BIN)/coverage report --fail-under=90
 
 check: setup  ## Check format, lint, types, imports and generated files: what CI runs

@@ -1,0 +1,17 @@
+"""Integration tests wait more than they work: two workers share the folders (see the Makefile)."""
+
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+OWN_WORKER = "control"  # about half of the time; each folder needs its platform once
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep each folder on one worker, because its tests share a platform."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            folder = item.path.relative_to(HERE).parts[0]
+            group = folder if folder == OWN_WORKER else "others"
+            item.add_marker(pytest.mark.xdist_group(group))
