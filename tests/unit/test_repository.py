@@ -86,8 +86,8 @@ def test_the_departments_names_in_code_are_those_of_the_mapping() -> None:
 
 
 FORBIDDEN = {
-    "host of a package index": re.compile(
-        r"pypi\.(org|python)|files\.pythonhosted|registry\.npmjs|proxy\.golang|static\.crates\.io"
+    "address of a package index": re.compile(
+        r"--(extra-)?index-url|--find-links|https?://[^\s\"')]+/simple\b"
     ),
     "path of one machine": re.compile(r"(?<![\w.$}/])/(root|Users|home)/\w"),
     "merge mark": re.compile(r"^(<{7}|>{7}) ", re.MULTILINE),
