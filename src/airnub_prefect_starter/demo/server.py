@@ -201,7 +201,10 @@ class _Handler(BaseHTTPRequestHandler):
         size = max(-(-len(body) // _DRIP_PIECES), 1)
         for start in range(0, len(body), size):
             self.wfile.write(body[start : start + size])
-            self.server.stopping.wait(self.server.pause_s)
+            if self.server.stopping.wait(self.server.pause_s):
+                # The rest must not race with the breaking of the connection.
+                self.close_connection = True
+                return
 
     def version_string(self) -> str:
         return "sample-sources"
