@@ -65,7 +65,7 @@ class Publisher:
         try:
             self._copy(body, size, fd)
             self._finish(fd, sync=sync, mode=mode)
-        except BaseException:
+        except BaseException:  # also Ctrl-C: what is half-written goes, then the error goes on
             self._disk.unlink(temp)
             raise
         finally:
