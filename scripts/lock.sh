@@ -7,5 +7,13 @@ compile() {
     --no-emit-index-url --no-annotate --no-header "$@"
 }
 compile pyproject.toml --output-file requirements/base.lock
-compile pyproject.toml --extra dev --output-file requirements/dev.lock
+# Each lock after the first takes its versions from one before it: a version is decided once.
+compile pyproject.toml --extra dev --constraint requirements/base.lock \
+  --output-file requirements/dev.lock
+compile pyproject.toml --extra demo --constraint requirements/dev.lock \
+  --output-file requirements/demo.lock
+printf 'prefect\nprefect-kubernetes\n' |
+  compile - --constraint requirements/base.lock --output-file requirements/platform.lock
+printf 'hatchling\neditables\n' |
+  compile - --constraint requirements/dev.lock --output-file requirements/build.lock
 echo "uv==$(.venv/bin/uv --version | cut -d' ' -f2)" | compile - --output-file requirements/uv.lock.txt
