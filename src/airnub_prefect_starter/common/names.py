@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 from airnub_prefect_starter.common.errors import ConfigError, UnknownNameError
 
 MANAGED_TAG = "airnub"
+LABELS = "airnub.io"
 MAX_IDENTIFIER = 40
 USUAL_STAGES = ("ingestion", "processing", "analysis")
 
@@ -263,6 +264,12 @@ class Category:
     def tags(self) -> tuple[str, ...]:
         """Tags of flows, deployments and runs of this category."""
         return (*self.stage.tags, f"category:{self.id}")
+
+
+def run_labels(department: str, stage: str, category: str | None = None) -> dict[str, str]:
+    """Give the labels that the Kubernetes Jobs and pods of a flow's runs carry."""
+    names = {"department": department, "stage": stage, "category": category}
+    return {f"{LABELS}/{what}": name for what, name in names.items() if name}
 
 
 def parse_deployment(name: str) -> tuple[str, str, str | None]:

@@ -37,7 +37,10 @@ class Settings(BaseModel):
         default="full", description="When a local publish is synced to disk"
     )
     start_timeout_s: int = Field(
-        default=120, ge=1, description="How long to wait for the embedded server, in seconds"
+        default=120, ge=1, description="How long to wait for a server, in seconds"
+    )
+    cluster_file: Path | None = Field(
+        default=None, description="What the Helm chart tells `airnub bootstrap`; None: embedded"
     )
     environment: Mapping[str, str] = Field(
         description="What ${NAME} in the YAML files may refer to", exclude=True, repr=False

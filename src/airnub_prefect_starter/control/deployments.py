@@ -189,12 +189,13 @@ def load_flow(spec: DeploymentSpec) -> Flow[..., Any]:
     Raises:
         ConfigError: The file fails, has no such flow, or the flow has another name. No retry.
     """
-    if str(spec.path) not in sys.path:
-        sys.path.insert(0, str(spec.path))
+    root = spec.source or spec.path
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
     try:
         with contextlib.redirect_stdout(sys.stderr):
             flow: Flow[..., Any] = load_flow_from_entrypoint(
-                str(spec.path / spec.entrypoint), use_placeholder_flow=False
+                str(root / spec.entrypoint), use_placeholder_flow=False
             )
     except (ScriptError, MissingFlowError, SystemExit) as exc:
         cause = exc.user_exc if isinstance(exc, ScriptError) else exc

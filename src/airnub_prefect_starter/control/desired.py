@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
 from pydantic import JsonValue, SecretStr
@@ -45,13 +45,18 @@ class SecretSpec:
 
 @dataclass(frozen=True)
 class WorkPoolSpec:
-    """A work pool. Without a template it gets, once, the default one of its type."""
+    """A work pool.
+
+    Attributes:
+        template_patch: JSON merge patch (RFC 7396) over the default template of the pool's type;
+            without one the pool gets that template once, and what it becomes is not compared.
+    """
 
     name: str
     type: str = "process"
     description: str = ""
     concurrency_limit: int | None = None
-    base_job_template: Mapping[str, JsonValue] | None = None
+    template_patch: Mapping[str, JsonValue] | None = None
 
 
 @dataclass(frozen=True)
@@ -104,14 +109,15 @@ class DeploymentSpec:
         name: Its name below the flow's.
         flow_name: The flow's name in Prefect; the loaded flow must have it.
         entrypoint: ``flows/dept_x/….py:function``, relative to ``path``.
-        path: Folder in which it runs: the project's root, here and where its runs take place.
+        path: Folder in which it runs: the project's root, where its runs take place.
+        source: The project's root here, from which the flow is loaded; None if that is ``path``.
         job_variables: ``{"env": {…}}`` and what else the pool's template knows.
     """
 
     name: str
     flow_name: str
     entrypoint: str
-    path: Path
+    path: PurePath
     pool: str
     queue: str | None = None
     description: str = ""
@@ -120,6 +126,7 @@ class DeploymentSpec:
     schedules: tuple[ScheduleSpec, ...] = ()
     concurrency: ConcurrencySpec | None = None
     job_variables: Mapping[str, JsonValue] = field(default_factory=dict)
+    source: Path | None = None
 
     @property
     def key(self) -> str:

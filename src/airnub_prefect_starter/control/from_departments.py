@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from airnub_prefect_starter.common.names import Category, Stage
+from airnub_prefect_starter.common.names import Category, Stage, parse_deployment, run_labels
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control.category_configs import load_variables
 from airnub_prefect_starter.control.desired import (
@@ -22,7 +24,14 @@ from airnub_prefect_starter.control.desired import (
     WorkQueueSpec,
 )
 from airnub_prefect_starter.control.environment import RUN_ENVIRONMENT
-from airnub_prefect_starter.core.departments import Catalog, DepartmentEntry, StageSpec
+from airnub_prefect_starter.control.job_template import template_patch
+from airnub_prefect_starter.core.cluster import (
+    IMAGE_ROOT,
+    ClusterConfig,
+    PoolSpec,
+    load_cluster,
+)
+from airnub_prefect_starter.core.departments import Catalog, DepartmentEntry
 from airnub_prefect_starter.core.store import department_url
 
 
@@ -32,17 +41,27 @@ def desired_state(catalog: Catalog, settings: Settings) -> DesiredState:
     Raises:
         ExceptionGroup: Of one ConfigError per mistake in the configuration files. No retry.
     """
+    cluster = load_cluster(settings)
     entries = catalog.entries.values()
-    pools = sorted({entry.spec.work_pool for entry in entries})
-    return DesiredState(
+    common = DesiredState(
         variables=tuple(_variables(catalog, settings)),
         stores=tuple(_store(entry, settings) for entry in entries),
-        secrets=tuple(secret for entry in entries for secret in _secrets(entry, settings)),
-        pools=tuple(_pool(name, catalog) for name in pools),
         queues=tuple(_queue(entry) for entry in entries),
         limits=tuple(limit for entry in entries for limit in _limits(entry)),
-        deployments=deployments(catalog),
         automations=tuple(each for entry in entries for each in _automations(entry)),
+    )
+    if cluster is None:
+        return replace(
+            common,
+            secrets=tuple(secret for entry in entries for secret in _secrets(entry, settings)),
+            pools=tuple(_pools(catalog)),
+            deployments=deployments(catalog),
+        )
+    # No Secret blocks: there a department's secrets are in the environment of its runs.
+    return replace(
+        common,
+        pools=tuple(_cluster_pools(catalog, cluster, settings.store_url)),
+        deployments=deployments(catalog, cluster.release, cluster.flows_image),
     )
 
 
@@ -52,11 +71,24 @@ DOCKER_POOL = WorkPoolSpec(
 )
 
 
-def deployments(catalog: Catalog) -> tuple[DeploymentSpec, ...]:
-    """Compute every deployment: each stage's, then each category's."""
-    return tuple(
-        spec for entry in catalog.entries.values() for spec in _deployments(entry, catalog.root)
+def deployments(
+    catalog: Catalog, release: str | None = None, image: str | None = None
+) -> tuple[DeploymentSpec, ...]:
+    """Compute every deployment: each stage's, then each category's.
+
+    Args:
+        catalog: The departments.
+        release: The Helm release in whose namespaces the runs are Jobs; None for processes here.
+        image: The image of the Jobs; None for that of the work pool.
+    """
+    found = tuple(
+        _deployment(entry, flow, catalog.root)
+        for entry in catalog.entries.values()
+        for flow in _flows(entry)
     )
+    if release is None:
+        return found
+    return tuple(_as_job(each, catalog, release, image) for each in found)
 
 
 def _variables(catalog: Catalog, settings: Settings) -> Iterator[VariableSpec]:
@@ -79,9 +111,26 @@ def _secrets(entry: DepartmentEntry, settings: Settings) -> Iterator[SecretSpec]
         yield SecretSpec(entry.secret_block(name), settings.secret(variable), variable)
 
 
-def _pool(name: str, catalog: Catalog) -> WorkPoolSpec:
-    users = [e.name.display_name for e in catalog.entries.values() if e.spec.work_pool == name]
-    return WorkPoolSpec(name, description=f"Runs of {', '.join(users)}")
+def _pools(catalog: Catalog) -> Iterator[WorkPoolSpec]:
+    users = defaultdict[str, list[str]](list)
+    for entry in catalog.entries.values():
+        users[entry.spec.work_pool].append(entry.name.display_name)
+    for name in sorted(users):
+        yield WorkPoolSpec(name, description=f"Runs of {', '.join(users[name])}")
+
+
+def _cluster_pools(
+    catalog: Catalog, cluster: ClusterConfig, store_url: str
+) -> Iterator[WorkPoolSpec]:
+    patch = template_patch(cluster, store_url)
+    for pool in _pools(catalog):
+        spec = cluster.pools.get(pool.name, PoolSpec())
+        yield replace(
+            pool,
+            type="kubernetes",
+            concurrency_limit=spec.concurrency_limit,
+            template_patch=patch,
+        )
 
 
 def _queue(entry: DepartmentEntry) -> WorkQueueSpec:
@@ -99,17 +148,15 @@ def _limits(entry: DepartmentEntry) -> Iterator[LimitSpec]:
         yield LimitSpec(entry.limit(name), slots)
 
 
-def _deployments(entry: DepartmentEntry, root: Path) -> Iterator[DeploymentSpec]:
-    for stage, spec in entry.stages():
-        yield _deployment(entry, stage, root, spec)
-        for category in entry.categories(stage.id):
-            yield _deployment(entry, category, root)
+def _flows(entry: DepartmentEntry) -> Iterator[Stage | Category]:
+    for stage, _ in entry.stages():
+        yield stage
+        yield from entry.categories(stage.id)
 
 
-def _deployment(
-    entry: DepartmentEntry, flow: Stage | Category, root: Path, spec: StageSpec | None = None
-) -> DeploymentSpec:
+def _deployment(entry: DepartmentEntry, flow: Stage | Category, root: Path) -> DeploymentSpec:
     """Describe the deployment of a stage, which may have schedules and a limit, or a category."""
+    spec = entry.spec.stages[flow.id] if isinstance(flow, Stage) else None
     return DeploymentSpec(
         name=flow.deployment,
         flow_name=flow.flow_name,
@@ -134,6 +181,28 @@ def _deployment(
                 **RUN_ENVIRONMENT,
                 "PREFECT_DEFAULT_RESULT_STORAGE_BLOCK": f"content-store/{entry.name.block}",
             }
+        },
+    )
+
+
+def _as_job(
+    spec: DeploymentSpec, catalog: Catalog, release: str, image: str | None
+) -> DeploymentSpec:
+    """Describe the same deployment with its runs as Kubernetes Jobs."""
+    department, stage, category = parse_deployment(spec.name)
+    entry = catalog.department(department)
+    kubernetes = entry.spec.kubernetes
+    return replace(
+        spec,
+        path=IMAGE_ROOT,
+        source=catalog.root,
+        job_variables={
+            **spec.job_variables,
+            "namespace": f"{release}-{entry.namespace}",
+            "service_account_name": kubernetes.service_account,
+            "labels": dict(run_labels(department, stage, category)),
+            **({"image": image} if image else {}),
+            **kubernetes.job.model_dump(exclude_none=True),
         },
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.resources import files
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -43,8 +44,7 @@ class WorkPools(Kind[WorkPoolSpec]):
             PlatformError: The pool is there with another type, which cannot be changed. No retry.
         """
         if current is None:
-            template = spec.base_job_template or _default_template(spec.type)
-            fields = {**_settable(spec), "base_job_template": template}
+            fields = {"base_job_template": _default_template(spec.type), **_settable(spec)}
             client.create_work_pool(
                 WorkPoolCreate.model_validate({"name": spec.name, "type": spec.type, **fields})
             )
@@ -128,9 +128,22 @@ def _settable(spec: WorkPoolSpec) -> dict[str, JsonValue]:
         "is_paused": False,
         "concurrency_limit": spec.concurrency_limit,
     }
-    if spec.base_job_template is not None:
-        fields["base_job_template"] = dict(spec.base_job_template)
+    if spec.template_patch is not None:
+        fields["base_job_template"] = _merged(_default_template(spec.type), spec.template_patch)
     return fields
+
+
+def _merged(target: JsonValue, patch: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Apply a JSON merge patch (RFC 7396): None removes, a list replaces."""
+    result = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, Mapping):
+            result[key] = _merged(result.get(key), value)
+        else:
+            result[key] = value
+    return result
 
 
 def _current_pool(pool: WorkPool) -> Current:
@@ -145,12 +158,25 @@ def _current_pool(pool: WorkPool) -> Current:
 
 
 def _default_template(pool_type: str) -> dict[str, JsonValue]:
+    if pool_type == "kubernetes":
+        return _kubernetes_template()
     # What Prefect is packaged with: the server, when asked, first looks for a newer one on GitHub.
     for workers in json.loads(_WORKER_METADATA.read_text()).values():
         if pool_type in workers:
             template: dict[str, JsonValue] = workers[pool_type]["default_base_job_configuration"]
             return template
     raise ConfigError(f"There is no worker of type {pool_type!r}", "Use process or kubernetes")
+
+
+@cache
+def _kubernetes_template() -> dict[str, JsonValue]:
+    # Deferred: only a cluster needs it, and its client of the Kubernetes API takes seconds.
+    from prefect_kubernetes.worker import (  # type: ignore[import-untyped]  # noqa: PLC0415
+        KubernetesWorker,
+    )
+
+    template: dict[str, JsonValue] = KubernetesWorker.get_default_base_job_template()
+    return template
 
 
 def _pools(client: SyncPrefectClient) -> Iterable[WorkPool]:

@@ -27,6 +27,7 @@ from airnub_prefect_starter.common.names import (
     unknown,
 )
 from airnub_prefect_starter.common.settings import ROOT_MARKER, Settings
+from airnub_prefect_starter.core.cluster import JobOverrides, Quantity
 from airnub_prefect_starter.core.configuration import ConfigModel, load_yaml
 
 DEPARTMENTS = Path("configs", "departments")
@@ -55,7 +56,6 @@ def _cron(text: str) -> str:
 
 
 Identifier = Annotated[str, AfterValidator(parse_identifier)]
-Quantity = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$")]
 Owner = Annotated[
     str,
     StringConstraints(pattern=r"^(@[A-Za-z0-9-]+(/[A-Za-z0-9._-]+)?|[^@\s]+@[^@\s]+\.[^@\s]+)$"),
@@ -130,11 +130,17 @@ class Quota(ConfigModel):
 class KubernetesSpec(ConfigModel):
     """Where the department's Jobs run."""
 
+    # The release's name and a dash come before it, and Kubernetes allows 63 characters.
     namespace: (
-        Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")] | None
-    ) = None
-    service_account: str = "flow-run"
+        Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,44}[a-z0-9])?$")] | None
+    ) = Field(default=None, description="Without the release's name; `dept-<id>` by default")
+    service_account: Annotated[
+        str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+    ] = "flow-run"
     quota: Quota = Quota()
+    job: JobOverrides = Field(
+        default=JobOverrides(), description="What this department's runs get instead"
+    )
 
 
 class AlertRoute(ConfigModel):
@@ -204,6 +210,11 @@ class DepartmentEntry:
         """List a stage's categories in the file's order."""
         for category_id in self.spec.stages[stage_id].categories:
             yield self.category(stage_id, category_id)
+
+    @property
+    def namespace(self) -> str:
+        """Kubernetes namespace of its runs, without the release's name."""
+        return self.spec.kubernetes.namespace or self.name.namespace
 
     def limit(self, name: str) -> str:
         """Name one of the department's global concurrency limits."""
