@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 UNIT := -n 2 tests/unit
 INTEGRATION := -n 2 --dist loadgroup tests/integration
+CHART := -n 2 tests/helm
 # Set for tests too: a proxy or a profile of the person's own must not change what they see.
 export DO_NOT_TRACK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test unit integration e2e check fmt render lock coverage bench clean
+.PHONY: help setup demo up down status test unit integration chart e2e check fmt render lock coverage bench clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,9 +39,10 @@ down: setup  ## Stop what `make up` or `make demo` started
 status: setup  ## Show what runs
 	@$(BIN)/airnub status
 
-test: setup  ## Run the unit and integration tests
+test: setup  ## Run the unit, integration and chart tests (what needs MinIO or helm says so)
 	@$(BIN)/pytest $(UNIT)
 	@$(BIN)/pytest $(INTEGRATION)
+	@$(BIN)/pytest $(CHART)
 
 unit: setup  ## Run the unit tests (seconds, no Prefect)
 	@$(BIN)/pytest $(UNIT)
@@ -48,8 +50,11 @@ unit: setup  ## Run the unit tests (seconds, no Prefect)
 integration: setup  ## Run the tests against a real Prefect server
 	@$(BIN)/pytest $(INTEGRATION)
 
-e2e: setup  ## Clone the repository and run the README's commands in the clone (minutes)
-	@$(BIN)/pytest tests/e2e
+chart: setup  ## Run the tests of the Helm chart (need helm)
+	@$(BIN)/pytest $(CHART)
+
+e2e: setup  ## Run everything for real: images, a kind cluster, a fresh clone (20 minutes)
+	@$(BIN)/pytest tests/images tests/e2e
 
 coverage: setup  ## Run all tests and report the coverage of src (90 % at least)
 	@$(BIN)/pytest $(UNIT) --cov --cov-report=

@@ -18,7 +18,7 @@ SLOT = f"{CATEGORY.department.id}.web_pages"
 def scrape_page_task_dept_project_alpha(source: PageSource) -> SourceResult:
     """Read a page if robots.txt allows it and it changed, and keep its bytes."""
     store = department_store(CATEGORY.department)
-    with concurrency(SLOT):
+    with concurrency(SLOT, lease_duration=60):
         return core_scrape_page_and_store(
             store, source, namespace=CATEGORY.namespace, run=run_info()
         )

@@ -1,0 +1,95 @@
+"""Departments as Jobs: every stage completes, again without a change, and as it does locally."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.pod_security import violations
+
+from tests.e2e.k8s.kit import Release, airnub, clean_environment, get, run, secret, stored
+
+ALPHA = "project_alpha"
+
+
+@pytest.fixture(scope="module")
+def first(release: Release) -> list[Any]:
+    """Run the whole department once, from its sources to its summaries."""
+    return run_department()
+
+
+def run_department() -> list[Any]:
+    output = airnub("run", ALPHA, "--on", "k8s", "--json", timeout=900)
+    found: list[Any] = json.loads(output[output.index("\n[") if "\n[" in output else 0 :])
+    return found
+
+
+def test_three_stages_complete_as_jobs_in_the_department_s_namespace(
+    release: Release, first: list[Any]
+) -> None:
+    assert [each["state"] for each in first] == ["Completed"] * 3
+    for each in first:
+        jobs = get("jobs", "-A", "-l", f"prefect.io/flow-run-id={each['flow_run_id']}")["items"]
+        assert [job["metadata"]["namespace"] for job in jobs] == [release.department(ALPHA)]
+        assert jobs[0]["status"]["succeeded"] == 1
+
+
+def test_jobs_and_pods_carry_the_labels_and_obey_the_restricted_standard(
+    release: Release, first: list[Any]
+) -> None:
+    for each, stage in zip(first, ("ingestion", "processing", "analysis"), strict=True):
+        selector = f"prefect.io/flow-run-id={each['flow_run_id']}"
+        for found in (
+            *get("jobs", "-A", "-l", selector)["items"],
+            *get("pods", "-A", "-l", selector)["items"],
+        ):
+            labels = found["metadata"]["labels"]
+            assert labels["airnub.io/department"] == ALPHA
+            assert labels["airnub.io/stage"] == stage
+        pod = get("pods", "-A", "-l", selector)["items"][0]
+        assert violations(pod["spec"]) == []
+        assert "project_alpha:" not in json.dumps(pod)
+
+
+def test_no_secret_value_stands_in_a_job(release: Release, first: list[Any]) -> None:
+    namespace = release.department(ALPHA)
+    jobs = json.dumps(get("jobs", "-n", namespace))
+    names = [each["metadata"]["name"] for each in get("secrets", "-n", namespace)["items"]]
+    assert len(names) >= 3
+    for name in names:
+        for key, value in secret(namespace, name).items():
+            if key != "access-key-id":
+                assert value not in jobs, f"{name}/{key}"
+
+
+def test_a_second_run_changes_nothing(release: Release, first: list[Any]) -> None:
+    before = stored(release, ALPHA)
+    assert len([key for key in before if key.startswith("blobs/")]) > 30
+
+    again = run_department()
+
+    assert [each["state"] for each in again] == ["Completed"] * 3
+    assert stored(release, ALPHA) == before
+
+
+def test_an_embedded_run_stores_the_same_bytes(
+    release: Release, first: list[Any], tmp_path: Path
+) -> None:
+    environ = {
+        **clean_environment(),
+        "AIRNUB_HOME": str(tmp_path / "home"),
+        "AIRNUB_STORE_URL": (tmp_path / "store").as_uri(),
+        "AIRNUB_DURABILITY": "none",
+    }
+    program = Path(sys.executable).with_name("airnub")
+    try:
+        run(program, "run", ALPHA, env=environ, timeout=300)
+    finally:
+        run(program, "down", env=environ)
+    folder = tmp_path / "store" / ALPHA
+    embedded = {
+        str(path.relative_to(folder)) for path in (folder / "blobs").rglob("*") if path.is_file()
+    }
+
+    assert embedded == {key for key in stored(release, ALPHA) if key.startswith("blobs/")}
