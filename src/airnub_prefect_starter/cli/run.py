@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,6 +18,14 @@ from airnub_prefect_starter.cli.output import (
     show_table,
 )
 from airnub_prefect_starter.cli.platform import start
+from airnub_prefect_starter.cli.remote import (
+    ContextOption,
+    NamespaceOption,
+    OnOption,
+    ReleaseOption,
+    chosen_release,
+    on_cluster,
+)
 from airnub_prefect_starter.cli.targets import short
 from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.names import Category, Stage
@@ -46,12 +55,17 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change the configuration of this run."),
     ] = None,
+    on: OnOption = None,
+    context: ContextOption = None,
+    release: ReleaseOption = None,
+    namespace: NamespaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a department, a stage or a category now and follow it; the exit code is the result.
 
     Without a server (PREFECT_API_URL) the embedded one is started. A whole department runs as its
-    automations start it, stage by stage.
+    automations start it, stage by stage. With --on k8s it runs on a release of the Helm chart, each
+    run as a Job; what is registered there is what runs.
 
     Example: airnub run project_alpha ingestion/web_page_scraping --set pages.0.delay_s=2
     """
@@ -60,9 +74,12 @@ def run(
     flow = named_flow(entry, target)
     if flow is None and changes:
         raise ConfigError("--set needs a stage or a category", "Name one, such as ingestion")
-    settings = ready(settings, catalog)
-    parameters = _parameters(flow, catalog, changes, settings) if flow and changes else {}
-    finished = execute(entry, flow, parameters, settings)
+    if on is None and any((context, release, namespace)):
+        raise ConfigError("--context, --release and --namespace are of a cluster", "Add --on k8s")
+    chosen = chosen_release(settings, context, release, namespace)
+    with on_cluster(settings, chosen, entry) if on else _embedded(settings, catalog) as connected:
+        parameters = _parameters(flow, catalog, changes, connected) if flow and changes else {}
+        finished = execute(entry, flow, parameters, connected)
     if as_json:
         show_json([as_dict(summary) for summary in finished.summaries])
     else:
@@ -103,6 +120,11 @@ def named_flow(entry: DepartmentEntry, target: str | None) -> Stage | Category |
         return None
     stage, slash, category = target.partition("/")
     return entry.category(stage, category) if slash else entry.stage(stage)
+
+
+@contextmanager
+def _embedded(settings: Settings, catalog: Catalog) -> Iterator[Settings]:
+    yield ready(settings, catalog)
 
 
 def ready(settings: Settings, catalog: Catalog) -> Settings:

@@ -42,6 +42,11 @@ class Settings(BaseModel):
     cluster_file: Path | None = Field(
         default=None, description="What the Helm chart tells `airnub bootstrap`; None: embedded"
     )
+    kube_context: str = Field(
+        default="kind-airnub", description="Context of the kubeconfig, for `--on k8s`"
+    )
+    release: str = Field(default="airnub", description="The Helm release, for `--on k8s`")
+    release_namespace: str = Field(default="airnub", description="The release's own namespace")
     environment: Mapping[str, str] = Field(
         description="What ${NAME} in the YAML files may refer to", exclude=True, repr=False
     )

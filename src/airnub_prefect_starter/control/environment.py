@@ -194,7 +194,7 @@ def sources_url(settings: Settings, state: PlatformState) -> str | None:
 def platform_environment(settings: Settings, state: PlatformState) -> dict[str, str]:
     """Compute the variables that point a process at the embedded platform."""
     url = sources_url(settings, state)
-    direct = _without_proxy(settings.environment)
+    direct = without_proxy(settings.environment)
     return {
         **_SERVER_SETTINGS,
         **_WORKER_SETTINGS,
@@ -248,7 +248,8 @@ def _is_foreign(name: str) -> bool:
     return name.startswith("PREFECT_") and not name.startswith(_PASSED_ON)
 
 
-def _without_proxy(environment: Mapping[str, str]) -> str:
+def without_proxy(environment: Mapping[str, str]) -> str:
+    """Give the hosts to which no proxy leads: those of the environment, and this machine."""
     given = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
     hosts = [host for host in given.split(",") if host]
     return ",".join(dict.fromkeys([*hosts, HOST, "localhost"]))

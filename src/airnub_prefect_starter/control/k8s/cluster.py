@@ -99,10 +99,9 @@ def _ensure_registry(on_progress: Progress) -> None:
         return
     on_progress(f"Starting the registry {REGISTRY} on {REGISTRY_HOST}")
     _pull(REGISTRY_IMAGE, on_progress)
-    publish = f"127.0.0.1:{_PORT}:5000"
+    options = ["--restart", "always", "--publish", f"127.0.0.1:{_PORT}:5000", "--label", _OURS]
     run(
-        ["docker", "run", "--detach", "--restart", "always", "--publish", publish]
-        + ["--label", _OURS, "--name", REGISTRY, REGISTRY_IMAGE],
+        ["docker", "run", "--detach", *options, "--name", REGISTRY, REGISTRY_IMAGE],
         remedy=f"If another program listens on port {_PORT}, end it and `docker rm {REGISTRY}`",
     )
 
@@ -121,9 +120,9 @@ def _ensure_cluster(settings: Settings, on_progress: Progress) -> None:
     if before not in ("", CONTEXT):
         # kind makes its own the current one; a person may be at work in another.
         run(["kubectl", "config", "use-context", before])
+    wait = ["wait", "--for=condition=Ready", "nodes", "--all", f"--timeout={_READY_S}s"]
     run(
-        ["kubectl", "--context", CONTEXT, "wait", "--for=condition=Ready", "nodes", "--all"]
-        + [f"--timeout={_READY_S}s"],
+        ["kubectl", "--context", CONTEXT, *wait],
         timeout_s=_READY_S + 30,
         remedy=f"See `kubectl --context {CONTEXT} describe nodes`",
     )
@@ -148,7 +147,9 @@ def _connect(settings: Settings) -> None:
             folder = f"/etc/containerd/certs.d/{host}"
             script = f"mkdir -p {folder} && cat > {folder}/hosts.toml"
             run(["docker", "exec", "-i", node, "sh", "-c", script], stdin=_HOSTS_TOML)
-    networks = run(["docker", "inspect", "--format", "{{json .NetworkSettings.Networks}}", REGISTRY])
+    networks = run(
+        ["docker", "inspect", "--format", "{{json .NetworkSettings.Networks}}", REGISTRY]
+    )
     if "kind" not in json.loads(networks):
         run(["docker", "network", "connect", "kind", REGISTRY])
     hosting = settings.project_root / "k8s" / "kind" / "local-registry.yaml"

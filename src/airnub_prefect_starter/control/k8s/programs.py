@@ -104,7 +104,12 @@ def follow(
     except OSError as exc:
         raise PlatformError(f"{command[0]} cannot be started: {exc}", remedy) from exc
     late = threading.Event()
-    timer = threading.Timer(timeout_s, lambda: (late.set(), process.terminate()))
+
+    def stop() -> None:
+        late.set()
+        process.terminate()
+
+    timer = threading.Timer(timeout_s, stop)
     timer.start()
     try:
         words = _pass_on(process, on_progress)
@@ -132,8 +137,7 @@ def end(process: subprocess.Popen[str]) -> None:
 
 def _pass_on(process: subprocess.Popen[str], on_progress: Progress) -> list[str]:
     words = deque[str](maxlen=_LAST_WORDS)
-    assert process.stdout is not None
-    for line in process.stdout:
+    for line in process.stdout or ():
         if text := line.rstrip():
             words.append(text)
             on_progress(text)

@@ -1,0 +1,161 @@
+"""``airnub k8s up | down | status``: a local cluster with the release in it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from airnub_prefect_starter.cli.context import settings_and_catalog
+from airnub_prefect_starter.cli.output import (
+    JsonOption,
+    patience,
+    progress,
+    say,
+    show_json,
+    show_table,
+)
+from airnub_prefect_starter.cli.remote import (
+    ContextOption,
+    NamespaceOption,
+    ReleaseOption,
+    chosen_release,
+    on_cluster,
+)
+from airnub_prefect_starter.cli.run import as_dict, execute, named_flow, show_finished
+from airnub_prefect_starter.common.errors import PlatformError
+from airnub_prefect_starter.common.settings import Settings, load_settings
+from airnub_prefect_starter.control.k8s import cluster
+from airnub_prefect_starter.control.k8s.access import API_PORT, UI_URL
+from airnub_prefect_starter.control.k8s.install import images_of_others, install
+from airnub_prefect_starter.control.k8s.programs import WHERE_TO_GET, require_tools
+from airnub_prefect_starter.control.k8s.release import Release
+from airnub_prefect_starter.control.k8s.status import ClusterStatus, read_status
+from airnub_prefect_starter.core.departments import Catalog
+
+app = typer.Typer(no_args_is_help=True, help="A local Kubernetes cluster with everything in it.")
+
+_PROOF = ("project_beta", "ingestion")
+_LOCAL = Release()
+
+
+@app.command()
+def up(
+    no_run: Annotated[
+        bool, typer.Option("--no-run", help="Do not run a flow as proof that it works.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Create a kind cluster and a registry, build the images, install the release, run a flow.
+
+    What is already there is left alone, and only what has changed is built and rolled out. The
+    context kind-airnub is used; the current context of your kubeconfig stays what it is.
+
+    Example: airnub k8s up
+    """
+    begun = time.monotonic()
+    settings, catalog = settings_and_catalog()
+    require_tools(WHERE_TO_GET)
+    cluster.create(settings, images_of_others(settings), progress)
+    progress("Building and installing the release; the first time takes minutes")
+    install(settings, _LOCAL, progress)
+    runs = [] if no_run else _prove(settings, catalog, as_json=as_json)
+    if as_json:
+        show_json({"context": _LOCAL.context, "ui": UI_URL, "runs": runs})
+        return
+    forward = _LOCAL.kubectl(
+        "port-forward", "--namespace", _LOCAL.namespace, "service/airnub-server", f"{API_PORT}"
+    )
+    say(f"ready in {time.monotonic() - begun:.0f} s")
+    say(f"UI   {UI_URL} while this runs: {' '.join(forward)}")
+    say(f"run  airnub run {' '.join(_PROOF)} --on k8s")
+
+
+def _prove(settings: Settings, catalog: Catalog, *, as_json: bool) -> list[dict[str, str]]:
+    entry = catalog.department(_PROOF[0])
+    progress(f"Running {' '.join(_PROOF)} as proof")
+    with on_cluster(settings, _LOCAL, entry) as connected:
+        finished = execute(entry, named_flow(entry, _PROOF[1]), {}, connected, logging.WARNING)
+    if not as_json:
+        show_finished(finished)
+    finished.require_completed()
+    return [as_dict(summary) for summary in finished.summaries]
+
+
+@app.command()
+def down(
+    keep_registry: Annotated[
+        bool, typer.Option("--keep-registry", help="Keep the images, for a faster next start.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete the local cluster with all that it stores, and the registry that `up` made.
+
+    Databases, the object store and the history of runs in the cluster are gone afterwards.
+
+    Example: airnub k8s down --keep-registry
+    """
+    require_tools(["docker", "kind"])
+    with patience("Deleting the cluster"):
+        removed = cluster.delete(progress, keep_registry=keep_registry)
+    if as_json:
+        show_json(asdict(removed))
+        return
+    gone = [name for name, was in asdict(removed).items() if was]
+    say(f"deleted: {', '.join(gone)}" if gone else "there was nothing to delete")
+
+
+@app.command()
+def status(
+    context: ContextOption = None,
+    release: ReleaseOption = None,
+    namespace: NamespaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show nodes, workloads, pods and the Jobs of the last runs; exit 6 if something is not ready.
+
+    Example: airnub k8s status --context my-cluster
+    """
+    require_tools(["kubectl"])
+    chosen = chosen_release(load_settings(), context, release, namespace)
+    found = read_status(chosen)
+    if as_json:
+        show_json({"ready": found.ready, **asdict(found)})
+    else:
+        _show(found)
+    if not found.ready:
+        look = " ".join(chosen.kubectl("describe", "pods", "--namespace", chosen.namespace))
+        raise PlatformError(
+            f"The release {chosen.name} of {chosen.context} is not ready", f"See `{look}`"
+        )
+
+
+def _show(found: ClusterStatus) -> None:
+    tables: dict[str, tuple[tuple[str, ...], list[tuple[Any, ...]]]] = {
+        "Nodes": (
+            ("node", "ready", "version"),
+            [(each.name, _yes(ok=each.ready), each.version) for each in found.nodes],
+        ),
+        "Workloads": (
+            ("workload", "ready", "image"),
+            [(each.name, f"{each.ready}/{each.wanted}", each.image) for each in found.workloads],
+        ),
+        "Pods": (
+            ("pod", "phase", "restarts", "problem"),
+            [(each.name, each.phase, each.restarts, each.problem) for each in found.pods],
+        ),
+        "Last runs": (
+            ("run", "flow", "Job", "started"),
+            [(each.name, each.flow, each.state, each.started_at) for each in found.runs],
+        ),
+    }
+    for title, (headings, rows) in tables.items():
+        if rows:
+            show_table(title, headings, rows)
+
+
+def _yes(*, ok: bool) -> str:
+    return "yes" if ok else "no"

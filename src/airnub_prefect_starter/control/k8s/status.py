@@ -1,0 +1,174 @@
+"""What of a release is there: nodes, workloads, pods, and the Jobs of the last runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airnub_prefect_starter.control.k8s.release import Release
+
+_LABEL = "airnub.io/"
+_INSTANCE = "app.kubernetes.io/instance"
+_RUNS = 10
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node of the cluster."""
+
+    name: str
+    ready: bool
+    version: str
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A Deployment or StatefulSet of the release."""
+
+    name: str
+    ready: int
+    wanted: int
+    image: str
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod of the release; ``problem`` says why it is not ready, as far as Kubernetes tells."""
+
+    name: str
+    phase: str
+    restarts: int
+    problem: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """The Job of a flow run."""
+
+    name: str
+    namespace: str
+    flow: str
+    state: str
+    started_at: str
+
+
+@dataclass(frozen=True)
+class ClusterStatus:
+    """All of it; ``runs`` has the latest first."""
+
+    nodes: Sequence[Node]
+    workloads: Sequence[Workload]
+    pods: Sequence[Pod]
+    runs: Sequence[Run]
+
+    @property
+    def ready(self) -> bool:
+        """Whether every node and every workload is ready, and there are any."""
+        return (
+            bool(self.nodes and self.workloads)
+            and all(each.ready for each in self.nodes)
+            and all(each.ready >= each.wanted for each in self.workloads)
+        )
+
+    @property
+    def problems(self) -> list[str]:
+        """What is not ready, and why."""
+        return [f"{each.name}: {each.problem}" for each in self.pods if each.problem]
+
+
+def read_status(release: Release) -> ClusterStatus:
+    """Read what of a release is there.
+
+    Raises:
+        PlatformError: The cluster does not answer, or reading is not allowed.
+    """
+    own = release.items(
+        "deployments,statefulsets,pods",
+        *("--namespace", release.namespace, "--selector", f"{_INSTANCE}={release.name}"),
+    )
+    jobs = release.items("jobs", "--all-namespaces", "--selector", f"{_LABEL}department")
+    mine = [each for each in jobs if _namespace(each).startswith(release.object_name(""))]
+    latest = sorted(mine, key=lambda job: job["metadata"]["creationTimestamp"], reverse=True)
+    return ClusterStatus(
+        nodes=[_node(each) for each in release.items("nodes")],
+        workloads=[_workload(each) for each in own if each["kind"] != "Pod"],
+        pods=[_pod(each) for each in own if each["kind"] == "Pod"],
+        runs=[_run(each) for each in latest[:_RUNS]],
+    )
+
+
+def _node(node: Mapping[str, Any]) -> Node:
+    return Node(
+        name=node["metadata"]["name"],
+        ready=_condition(node, "Ready"),
+        version=node["status"]["nodeInfo"]["kubeletVersion"],
+    )
+
+
+def _workload(workload: Mapping[str, Any]) -> Workload:
+    return Workload(
+        name=workload["metadata"]["name"],
+        ready=workload["status"].get("readyReplicas", 0),
+        wanted=workload["spec"].get("replicas", 1),
+        image=workload["spec"]["template"]["spec"]["containers"][0]["image"],
+    )
+
+
+def _pod(pod: Mapping[str, Any]) -> Pod:
+    status = pod["status"]
+    containers = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+    return Pod(
+        name=pod["metadata"]["name"],
+        phase=status["phase"],
+        restarts=sum(each["restartCount"] for each in containers),
+        problem="" if status["phase"] == "Succeeded" else _problem(pod, containers),
+    )
+
+
+def _problem(pod: Mapping[str, Any], containers: Sequence[Mapping[str, Any]]) -> str:
+    if _condition(pod, "Ready"):
+        return ""
+    for reason in _reasons(containers):
+        return reason
+    for each in pod["status"].get("conditions", []):
+        if each["status"] == "False" and each.get("message"):
+            return str(each["message"])
+    return str(pod["status"]["phase"])
+
+
+def _reasons(containers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Say why containers do not run, those that Kubernetes explains first."""
+    for each in containers:
+        state = each["state"].get("waiting") or each["state"].get("terminated") or {}
+        # An init container that has done its work is no reason.
+        if state.get("exitCode") != 0 and (state.get("message") or state.get("reason")):
+            yield ": ".join(word for word in (state.get("reason"), state.get("message")) if word)
+
+
+def _run(job: Mapping[str, Any]) -> Run:
+    labels = job["metadata"]["labels"]
+    places = [labels.get(f"{_LABEL}{name}") for name in ("department", "stage", "category")]
+    return Run(
+        name=labels.get("prefect.io/flow-run-name", job["metadata"]["name"]),
+        namespace=_namespace(job),
+        flow="/".join(each for each in places if each),
+        state=_job_state(job),
+        started_at=job["metadata"]["creationTimestamp"],
+    )
+
+
+def _job_state(job: Mapping[str, Any]) -> str:
+    for kind in ("Complete", "Failed"):
+        if _condition(job, kind):
+            return kind
+    return "Running" if job["status"].get("active") else "Starting"
+
+
+def _condition(thing: Mapping[str, Any], kind: str) -> bool:
+    found = thing["status"].get("conditions") or []
+    return any(each["type"] == kind and each["status"] == "True" for each in found)
+
+
+def _namespace(thing: Mapping[str, Any]) -> str:
+    return str(thing["metadata"]["namespace"])
