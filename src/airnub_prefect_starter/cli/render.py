@@ -20,7 +20,9 @@ def render(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write prefect.local.yaml and CODEOWNERS from configs/departments/.
+    """Write what Prefect, the Helm chart and GitHub read of configs/departments/.
+
+    prefect.local.yaml and prefect.k8s.yaml, the chart's departments, and CODEOWNERS.
 
     Example: airnub render --check
     """

@@ -5,7 +5,13 @@ import pytest
 from tests.project_kit import DEPARTMENT
 from tests.unit.cli.kit import Project
 
-FILES = ("prefect.local.yaml", ".github/CODEOWNERS")
+OWNERS = ".github/CODEOWNERS"
+FILES = (
+    "prefect.local.yaml",
+    "prefect.k8s.yaml",
+    "helm/airnub-prefect/files/departments.yaml",
+    OWNERS,
+)
 
 
 def test_files_are_written_once(project: Project) -> None:
@@ -32,13 +38,13 @@ def test_check_writes_nothing(project: Project) -> None:
 def test_a_file_that_was_changed_is_stale(project: Project, text: bytes) -> None:
     project.run("render")
     assert project.run("render", "--check").code == 0
-    project.write(FILES[1], text)
+    project.write(OWNERS, text)
 
     stale = project.run("render", "--check")
     written = project.run("render", "--json")
 
     assert stale.code == 4
-    assert written.json == {"files": list(FILES), "written": [FILES[1]]}
+    assert written.json == {"files": list(FILES), "written": [OWNERS]}
     assert project.run("render", "--check").code == 0
 
 

@@ -7,7 +7,13 @@ import yaml
 
 from airnub_prefect_starter.control.environment import RUN_ENVIRONMENT
 from airnub_prefect_starter.control.from_departments import deployments
-from airnub_prefect_starter.control.render import CODEOWNERS, LOCAL, render_files
+from airnub_prefect_starter.control.render import (
+    CHART,
+    CODEOWNERS,
+    KUBERNETES,
+    LOCAL,
+    render_files,
+)
 from airnub_prefect_starter.core.departments import Catalog, load_catalog
 from tests.project_kit import DEPARTMENT, make_project, project_settings
 
@@ -26,7 +32,12 @@ def _catalog(root: Path) -> Catalog:
 def test_generated_files_say_so_in_their_first_line(root: Path) -> None:
     files = render_files(_catalog(root))
 
-    assert set(files) == {PurePosixPath("prefect.local.yaml"), PurePosixPath(".github/CODEOWNERS")}
+    assert set(files) == {
+        PurePosixPath("prefect.local.yaml"),
+        PurePosixPath("prefect.k8s.yaml"),
+        PurePosixPath("helm/airnub-prefect/files/departments.yaml"),
+        PurePosixPath(".github/CODEOWNERS"),
+    }
     assert all(text.startswith(MARK) for text in files.values())
     assert render_files(_catalog(root)) == files
 
@@ -74,6 +85,63 @@ def test_a_category_has_neither_schedule_nor_limit(root: Path) -> None:
         "stage:ingestion",
         "category:files",
     ]
+
+
+def test_on_a_cluster_only_where_and_as_what_a_run_takes_place_differs(root: Path) -> None:
+    files = render_files(_catalog(root))
+    local, jobs = (yaml.safe_load(files[name]) for name in (LOCAL, KUBERNETES))
+
+    assert jobs["pull"] == [
+        {"prefect.deployments.steps.set_working_directory": {"directory": "/app"}}
+    ]
+    assert len(jobs["deployments"]) == 4
+    labels = {}
+    for here, there in zip(local["deployments"], jobs["deployments"], strict=True):
+        variables = there["work_pool"].pop("job_variables")
+        assert variables.pop("env") == here["work_pool"].pop("job_variables")["env"]
+        labels[there["name"]] = variables.pop("labels")
+        assert variables == {
+            "namespace": "airnub-dept-sample",
+            "service_account_name": "flow-run",
+        }
+        assert there == here
+    assert labels["sample.ingestion"] == {
+        "airnub.io/department": "sample",
+        "airnub.io/stage": "ingestion",
+    }
+    assert labels["sample.ingestion.files"]["airnub.io/category"] == "files"
+
+
+def test_the_chart_gets_what_the_department_file_says_of_kubernetes(root: Path) -> None:
+    catalog = _catalog(root)
+    assert yaml.safe_load(render_files(catalog)[CHART]) == {
+        "sample": {
+            "displayName": "Sample",
+            "namespace": "dept-sample",
+            "serviceAccount": "flow-run",
+            "workPool": "airnub",
+            "quota": {"cpu": "4", "memory": "8Gi", "pods": 20},
+        }
+    }
+    file = root / DEPARTMENT
+    file.write_text(
+        file.read_text() + "work_pool: own\n"
+        "kubernetes: {namespace: apart, service_account: sa, quota: {cpu: '8', pods: 3}}\n"
+    )
+
+    files = render_files(_catalog(root))
+
+    assert yaml.safe_load(files[CHART])["sample"] == {
+        "displayName": "Sample",
+        "namespace": "apart",
+        "serviceAccount": "sa",
+        "workPool": "own",
+        "quota": {"cpu": "8", "memory": "8Gi", "pods": 3},
+    }
+    pool = yaml.safe_load(files[KUBERNETES])["deployments"][0]["work_pool"]
+    assert pool["name"] == "own"
+    assert pool["job_variables"]["namespace"] == "airnub-apart"
+    assert pool["job_variables"]["service_account_name"] == "sa"
 
 
 def test_nothing_of_this_machine_is_rendered(root: Path) -> None:
