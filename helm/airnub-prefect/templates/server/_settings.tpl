@@ -26,5 +26,11 @@
       "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE" "100"
       "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE" "100"
       "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL" "1" -}}
+{{- if and (not .Values.postgresql.enabled) .Values.externalDatabase.tls.enabled -}}
+{{- $_ := set $settings "PREFECT_SERVER_DATABASE_SQLALCHEMY_CONNECT_ARGS_TLS_ENABLED" "true" -}}
+{{- if .Values.externalDatabase.tls.caSecret -}}
+{{- $_ := set $settings "PREFECT_SERVER_DATABASE_SQLALCHEMY_CONNECT_ARGS_TLS_CA_FILE" "/etc/airnub/database-ca/ca.crt" -}}
+{{- end -}}
+{{- end -}}
 {{ toYaml (mergeOverwrite $settings (deepCopy $server.env)) }}
 {{- end }}
