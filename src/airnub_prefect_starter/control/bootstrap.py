@@ -18,14 +18,23 @@ from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control.automations import Automations
 from airnub_prefect_starter.control.blocks import Blocks, BlockSpec, BlockTypes, block_key
 from airnub_prefect_starter.control.deployments import Deployments
-from airnub_prefect_starter.control.desired import DesiredState
+from airnub_prefect_starter.control.desired import DesiredState, ObjectStoreSpec
 from airnub_prefect_starter.control.limits import Limits
 from airnub_prefect_starter.control.pools import WorkPools, WorkQueues
 from airnub_prefect_starter.control.reconcile import Kind, Plan, Summary, apply_plan, make_plan
 from airnub_prefect_starter.control.variables import Variables
 
 # Kinds whose managed objects are deleted when they are no longer wanted.
-PRUNED = frozenset({Variables.name, WorkQueues.name, Deployments.name, Automations.name})
+PRUNED = frozenset(
+    {
+        Variables.name,
+        WorkQueues.name,
+        Deployments.name,
+        Automations.name,
+        "object store policy",
+        "object store user",
+    }
+)
 _POLL_S = 0.5
 _PROGRESS_S = 2
 
@@ -52,7 +61,8 @@ def bootstrap(
         ExceptionGroup: Some objects failed, each named with its reason; the others are registered.
     """
     with connect(settings, on_progress) as client:
-        return apply_plan(_plan(desired, client, kinds, prune), client, on_progress)
+        wanted = _kinds(desired, settings, on_progress, kinds)
+        return apply_plan(make_plan(wanted, client, prune=prune), client, on_progress)
 
 
 def plan_bootstrap(
@@ -69,7 +79,8 @@ def plan_bootstrap(
         PlatformError: No server is named, or it does not answer.
     """
     with connect(settings, on_progress) as client:
-        return _plan(desired, client, kinds, prune)
+        wanted = _kinds(desired, settings, on_progress, kinds)
+        return make_plan(wanted, client, prune=prune)
 
 
 @contextmanager
@@ -90,31 +101,54 @@ def connect(settings: Settings, on_progress: Callable[[str], None]) -> Iterator[
 def _await_api(
     client: SyncPrefectClient, timeout_s: float, on_progress: Callable[[str], None]
 ) -> None:
+    _await(str(client.api_url), client.api_healthcheck, timeout_s, on_progress)
+
+
+def _await(
+    url: str,
+    error_of: Callable[[], Exception | None],
+    timeout_s: float,
+    on_progress: Callable[[str], None],
+) -> None:
     begun = time.monotonic()
     shown = begun - _PROGRESS_S
-    while (error := client.api_healthcheck()) is not None:
+    while (error := error_of()) is not None:
         now = time.monotonic()
         if now - begun > timeout_s:
-            raise PlatformError(
-                f"{client.api_url} does not answer: {error}", "Run `airnub status`"
-            ) from error
+            raise PlatformError(f"{url} does not answer: {error}", "Run `airnub status`") from error
         if now - shown >= _PROGRESS_S:
-            on_progress(f"Waiting for {client.api_url}")
+            on_progress(f"Waiting for {url}")
             shown = now
         time.sleep(_POLL_S)
 
 
-def _plan(
+def _kinds(
     desired: DesiredState,
-    client: SyncPrefectClient,
-    kinds: Collection[str] | None,
-    prune: Collection[str],
-) -> Plan:
-    chosen = [each for each in _kinds(desired) if kinds is None or each.name in kinds]
-    return make_plan(chosen, client, prune=prune)
+    settings: Settings,
+    on_progress: Callable[[str], None],
+    names: Collection[str] | None,
+) -> list[Kind[Any]]:
+    found = _prefect_kinds(desired)
+    if desired.object_store is not None and names is None:
+        found = [*_store_kinds(desired.object_store, settings, on_progress), *found]
+    return [each for each in found if names is None or each.name in names]
 
 
-def _kinds(desired: DesiredState) -> list[Kind[Any]]:
+def _store_kinds(
+    spec: ObjectStoreSpec, settings: Settings, on_progress: Callable[[str], None]
+) -> list[Kind[Any]]:
+    # Deferred: only a release with an embedded object store needs MinIO's client.
+    from airnub_prefect_starter.control.object_store import (  # noqa: PLC0415
+        ObjectStore,
+        store_kinds,
+    )
+
+    store = ObjectStore(spec)
+    _await(spec.endpoint_url, store.unready, settings.start_timeout_s, on_progress)
+    return store_kinds(store)
+
+
+def _prefect_kinds(desired: DesiredState) -> list[Kind[Any]]:
     blocks: tuple[BlockSpec, ...] = (*desired.stores, *desired.secrets)
     return [
         BlockTypes(),

@@ -1,4 +1,4 @@
-"""What should be registered with Prefect, as plain values. Prefect-free: anyone may build it."""
+"""What should be registered, as plain values. Prefect-free: anyone may build it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import JsonValue, SecretStr
 
-from airnub_prefect_starter.common.names import MANAGED_TAG
+from airnub_prefect_starter.common.names import MANAGED_TAG, Department
 
 
 @dataclass(frozen=True)
@@ -145,6 +145,28 @@ class AutomationSpec:
 
 
 @dataclass(frozen=True)
+class StoreUserSpec:
+    """A department's key to the embedded object store, and the prefix that it opens."""
+
+    department: Department
+    access_key: str
+    secret_key: SecretStr
+    prefix: str
+
+
+@dataclass(frozen=True)
+class ObjectStoreSpec:
+    """The embedded object store (MinIO): its root key, the bucket and the departments' keys."""
+
+    endpoint_url: str
+    region: str
+    root_user: SecretStr
+    root_password: SecretStr
+    bucket: str
+    users: tuple[StoreUserSpec, ...] = ()
+
+
+@dataclass(frozen=True)
 class DesiredState:
     """Everything that should be registered."""
 
@@ -156,3 +178,4 @@ class DesiredState:
     limits: tuple[LimitSpec, ...] = ()
     deployments: tuple[DeploymentSpec, ...] = ()
     automations: tuple[AutomationSpec, ...] = ()
+    object_store: ObjectStoreSpec | None = None

@@ -25,6 +25,7 @@ from airnub_prefect_starter.control.desired import (
 )
 from airnub_prefect_starter.control.environment import RUN_ENVIRONMENT
 from airnub_prefect_starter.control.job_template import template_patch
+from airnub_prefect_starter.control.store_users import object_store
 from airnub_prefect_starter.core.cluster import (
     IMAGE_ROOT,
     ClusterConfig,
@@ -62,6 +63,7 @@ def desired_state(catalog: Catalog, settings: Settings) -> DesiredState:
         common,
         pools=tuple(_cluster_pools(catalog, cluster, settings.store_url)),
         deployments=deployments(catalog, cluster.release, cluster.flows_image),
+        object_store=object_store(catalog, cluster, settings),
     )
 
 

@@ -25,6 +25,7 @@ Item = TypeVar("Item")
 Fields = Mapping[str, JsonValue]
 Action = Literal["create", "update", "delete"]
 
+API_ERRORS = (PrefectException, httpx.HTTPError, ValidationError)
 MASK = "********"
 _PAGE = 200  # the most that the API returns at once (PREFECT_SERVER_API_DEFAULT_LIMIT)
 
@@ -47,6 +48,8 @@ class Kind(ABC, Generic[Spec]):
 
     name: ClassVar[str]
     secret_fields: ClassVar[frozenset[str]] = frozenset()
+    # What reading, writing and deleting may raise beside our own errors.
+    foreign_errors: ClassVar[tuple[type[Exception], ...]] = API_ERRORS
 
     def __init__(self, wanted: Mapping[str, Spec]) -> None:
         self.wanted = wanted
@@ -102,6 +105,7 @@ class Step:
 
     change: Change
     run: Callable[[SyncPrefectClient], None]
+    foreign_errors: tuple[type[Exception], ...]
 
 
 @dataclass(frozen=True)
@@ -194,7 +198,7 @@ def apply_plan(
     for step in plan.steps:
         on_progress(str(step.change))
         try:
-            with api_errors(f"Cannot {step.change}"):
+            with api_errors(f"Cannot {step.change}", step.foreign_errors):
                 step.run(client)
         except StarterError as error:
             failures.append(error)
@@ -227,7 +231,7 @@ class _Comparison(Generic[Spec]):
         for name, current in self._registered.items():
             if current.managed and name not in self.kind.wanted:
                 change = Change(self.kind.name, name, "delete")
-                yield Step(change, partial(self.kind.delete, current=current))
+                yield self._step(change, partial(self.kind.delete, current=current))
 
     def _add(self, name: str, spec: Spec, fields: Fields) -> None:
         current = self._registered.get(name)
@@ -237,7 +241,10 @@ class _Comparison(Generic[Spec]):
             return
         action: Action = "update" if current else "create"
         change = Change(self.kind.name, name, action, differences)
-        self.steps.append(Step(change, partial(self.kind.write, spec=spec, current=current)))
+        self.steps.append(self._step(change, partial(self.kind.write, spec=spec, current=current)))
+
+    def _step(self, change: Change, run: Callable[[SyncPrefectClient], None]) -> Step:
+        return Step(change, run, self.kind.foreign_errors)
 
     def _differences(self, before: Fields, after: Fields) -> tuple[Difference, ...]:
         return tuple(
@@ -251,7 +258,7 @@ class _Comparison(Generic[Spec]):
 
 
 def _read(kind: Kind[Spec], client: SyncPrefectClient) -> Mapping[str, Current]:
-    with api_errors(f"Cannot read {kind.name} objects"):
+    with api_errors(f"Cannot read {kind.name} objects", kind.foreign_errors):
         return kind.read(client)
 
 
@@ -271,15 +278,15 @@ def pages(read: Callable[[int, int], Sequence[Item]]) -> Iterator[Item]:
 
 
 @contextmanager
-def api_errors(what: str) -> Iterator[None]:
-    """Translate what Prefect's client raises.
+def api_errors(what: str, foreign: tuple[type[Exception], ...] = API_ERRORS) -> Iterator[None]:
+    """Translate what a client raises: Prefect's, unless other errors are named.
 
     Raises:
         PlatformError: The API refused or could not be reached.
     """
     try:
         yield
-    except (PrefectException, httpx.HTTPError, ValidationError) as exc:
+    except foreign as exc:
         raise PlatformError(f"{what}: {_reason(exc)}", "See the server's log") from exc
 
 

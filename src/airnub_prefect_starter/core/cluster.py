@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.core.configuration import ConfigModel, load_yaml
@@ -70,6 +70,12 @@ class S3Spec(ConfigModel):
     embedded: bool = Field(
         default=False, description="Bucket, users and policies are made by `airnub bootstrap`"
     )
+
+    @model_validator(mode="after")
+    def _embedded_has_an_address(self) -> S3Spec:
+        if self.embedded and not self.endpoint_url:
+            raise ValueError("an embedded object store needs endpoint_url")
+        return self
 
 
 class PoolSpec(ConfigModel):
