@@ -110,6 +110,7 @@ class Release:
 
     name: str = "airnub"
     namespace: str = "airnub"
+    credentials: str = "airnub-api-auth"
 
     def department(self, department: str) -> str:
         """Name a department's namespace."""
@@ -118,9 +119,8 @@ class Release:
     @cached_property
     def auth(self) -> tuple[str, str]:
         """User and password of the API."""
-        user, _, password = secret(self.namespace, f"{self.name}-api-auth")[
-            "auth-string"
-        ].partition(":")
+        text = secret(self.namespace, self.credentials)["auth-string"]
+        user, _, password = text.partition(":")
         return user, password
 
     @contextmanager
