@@ -121,9 +121,9 @@ def sweep(
     listed = {stat.key: stat for key in ripe for stat in _read_candidates(store, key)}
     doomed = _still_doomed(store, listed, keep_last)
     removed = _remove(store, listed, keep_last, trash=trash) if apply else doomed
-    temps = [stat for stat in store.backend.list(layout.TMP) if _time(stat) < now - TEMP_AGE]
     if apply:
-        store.backend.delete([*ripe, *(stat.key for stat in temps)])
+        store.backend.delete(ripe)
+    temps = store.backend.reap(_ns(now - TEMP_AGE), apply=apply)
     manifests = sum(stat.key.startswith(layout.MANIFESTS) for stat in removed)
     return Swept(
         applied=apply,
@@ -132,7 +132,7 @@ def sweep(
         size_bytes=sum(stat.size for stat in removed),
         spared=len(listed) - len(removed),
         waiting=waiting,
-        temps=len(temps),
+        temps=temps,
     )
 
 
@@ -176,6 +176,10 @@ def _objects(store: Store) -> Iterator[Stat]:
 
 def _time(stat: Stat) -> datetime:
     return datetime.fromtimestamp(stat.modified_ns / 1e9, UTC)
+
+
+def _ns(moment: datetime) -> int:
+    return int(moment.timestamp()) * 1_000_000_000
 
 
 def _still_doomed(store: Store, listed: dict[Key, Stat], keep_last: int) -> list[Stat]:

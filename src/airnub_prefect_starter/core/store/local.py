@@ -26,7 +26,6 @@ from airnub_prefect_starter.core.store.layout import Key
 from airnub_prefect_starter.core.store.local_read import content_token, open_file, stat_file, walk
 from airnub_prefect_starter.core.store.protocol import (
     Body,
-    DeleteReport,
     PutStatus,
     Reader,
     Stat,
@@ -110,14 +109,11 @@ class LocalBackend:
         with translated(f"Listing {prefix}"):
             yield from walk(self.root / folder, f"{folder}/" if folder else "", prefix)
 
-    def delete(self, keys: Iterable[Key]) -> DeleteReport:
+    def delete(self, keys: Iterable[Key]) -> None:
         """See ``BlobBackend.delete``."""
-        deleted = 0
         for key in keys:
             with translated(f"Deleting {key}"):
                 self.disk.unlink(self._path(key))
-            deleted += 1
-        return DeleteReport(deleted)
 
     def cas(self, key: Key, data: bytes, expect: str | None) -> str:
         """See ``BlobBackend.cas``; writers take turns by a lock on the marker file."""
@@ -180,6 +176,13 @@ class LocalBackend:
             else:
                 self.disk.unlink(final)
         return True
+
+    def reap(self, before_ns: int, *, apply: bool) -> int:
+        """See ``StoreBackend.reap``."""
+        old = [each.key for each in self.list(layout.TMP) if each.modified_ns < before_ns]
+        if apply:
+            self.delete(old)
+        return len(old)
 
     def sync(self) -> None:
         """See ``StoreBackend.sync``."""

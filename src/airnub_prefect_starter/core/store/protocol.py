@@ -43,14 +43,6 @@ class Stat:
     token: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteReport:
-    """What a delete did; a key that was not there counts as deleted."""
-
-    deleted: int
-    failed: tuple[Key, ...] = ()
-
-
 class Body(Protocol):
     """Bytes to be put, readable from the start as often as a retry needs."""
 
@@ -107,7 +99,7 @@ class BlobBackend(Protocol):
     def list(self, prefix: str) -> Iterator[Stat]:
         """List objects whose keys start with a prefix, in the order of their keys, streaming."""
 
-    def delete(self, keys: Iterable[Key]) -> DeleteReport:
+    def delete(self, keys: Iterable[Key]) -> None:
         """Delete objects; one that is not there is no failure."""
 
     def cas(self, key: Key, data: bytes, expect: str | None) -> str:
@@ -138,6 +130,9 @@ class StoreBackend(BlobBackend, Protocol):
 
     def discard(self, stat: Stat, *, keep_in_trash: bool) -> bool:
         """Remove an object unless it is gone or was touched since ``stat``; tell if removed."""
+
+    def reap(self, before_ns: int, *, apply: bool) -> int:
+        """Count what writers left unfinished before a time (S3: uploads too), or remove it."""
 
     def sync(self) -> None:
         """Make everything put so far durable, where put does not (durability ``batch``)."""

@@ -39,6 +39,7 @@ from airnub_prefect_starter.core.store.local import Durability, LocalBackend
 from airnub_prefect_starter.core.store.objects import Objects
 from airnub_prefect_starter.core.store.protocol import StoreBackend
 from airnub_prefect_starter.core.store.records import Records
+from airnub_prefect_starter.core.store.s3_address import SCHEME as S3_SCHEME
 from airnub_prefect_starter.core.store.spool import Spool
 
 MAX_READ_BYTES = 256 << 20
@@ -250,21 +251,37 @@ def department_url(root_url: str, department_id: str) -> str:
 
 
 def open_store(
-    url: str, *, durability: Durability = "full", clock: Clock = utc_now, create: bool = True
+    url: str,
+    *,
+    durability: Durability = "full",
+    clock: Clock = utc_now,
+    create: bool = True,
+    endpoint_url: str | None = None,
+    region: str | None = None,
 ) -> Store:
-    """Open the store at an address, making it if its folder is empty or missing.
+    """Open the store at an address, making it if nothing is there.
 
     Args:
-        url: ``file:///…``.
-        durability: See ``LocalBackend``.
+        url: ``file:///…`` or ``s3://bucket/prefix``, whose keys are in the environment
+            (``AWS_ACCESS_KEY_ID``, …).
+        durability: See ``LocalBackend``; a bucket is always durable.
         clock: The time that manifests and refs carry.
         create: Whether to make what is missing; who only reads should not.
+        endpoint_url: Of a bucket's server; ``AWS_ENDPOINT_URL`` if None, and AWS if that is unset.
+        region: Of a bucket; ``AWS_REGION`` if None.
 
     Raises:
-        ConfigError: The address is not ``file:///…``, or something else is there. No retry.
+        ConfigError: No address of a store, or something else is there. No retry.
         ObjectNotFoundError: There is no store, and none is to be made. No retry.
-        StoreError: The folder cannot be read or made.
+        StoreError: The folder or bucket cannot be read, or the store not made.
     """
+    if url.startswith(f"{S3_SCHEME}:"):
+        # boto3 takes 0.2 s to import, which every command would pay for.
+        from airnub_prefect_starter.core.store.s3_client import S3Connection  # noqa: PLC0415
+        from airnub_prefect_starter.core.store.s3_opening import open_s3  # noqa: PLC0415
+
+        connection = S3Connection(endpoint_url=endpoint_url, region=region)
+        return Store(open_s3(url, connection, create=create), clock)
     folder = _folder_of(url)
     if not create:
         _require_store(folder, url)
@@ -286,6 +303,6 @@ def _folder_of(url: str) -> Path:
     if not local or not path.is_absolute() or parts.query or parts.fragment:
         raise ConfigError(
             f"{url!r} is not the address of a store",
-            "Write file:///absolute/path; only file:// is supported",
+            "Write file:///absolute/path or s3://bucket/prefix",
         )
     return path

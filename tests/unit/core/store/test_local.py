@@ -286,7 +286,7 @@ def tree(root: Path) -> dict[str, tuple[int, int, int]]:
 
 @pytest.mark.parametrize(
     "url",
-    ["s3://bucket/prefix", "/data/store", "file:relative", "file://host/share", "file:///a?b", ""],
+    ["gs://bucket/prefix", "/data/store", "file:relative", "file://host/share", "file:///a?b", ""],
 )
 def test_refuses_other_addresses(url: str) -> None:
     with pytest.raises(ConfigError, match="file:///"):
