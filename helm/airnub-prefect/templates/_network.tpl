@@ -47,16 +47,21 @@ matchExpressions:
   - {port: 53, protocol: TCP}
 {{- end }}
 
-{{/* Egress rule: addresses outside, (dict "cidrs" list "ports" list). */}}
+{{/* Egress rule: addresses outside; none for the internet. (dict "root" $ "cidrs" list "ports" list) */}}
 {{- define "airnub.egress.outside" -}}
 - to:
   {{- range .cidrs }}
   - ipBlock: {cidr: {{ . }}}
+  {{- else }}
+  - ipBlock: {cidr: 0.0.0.0/0, except: {{ .root.Values.networkPolicy.internetExcept | toJson }}}
   {{- end }}
   ports:
   {{- range .ports }}
   - {port: {{ . | int }}, protocol: TCP}
   {{- end }}
+{{- end }}
+{{- define "airnub.egress.external" -}}
+{{- include "airnub.egress.outside" (merge (dict "root" .) .Values.networkPolicy.external) }}
 {{- end }}
 
 {{/* Egress rule: Prefect's API. */}}
@@ -67,7 +72,7 @@ matchExpressions:
   ports:
   - {port: 4200, protocol: TCP}
 {{- else -}}
-{{ include "airnub.egress.outside" .Values.networkPolicy.external }}
+{{ include "airnub.egress.external" . }}
 {{- end -}}
 {{- end }}
 
@@ -79,6 +84,6 @@ matchExpressions:
   ports:
   - {port: 9000, protocol: TCP}
 {{- else -}}
-{{ include "airnub.egress.outside" .Values.networkPolicy.external }}
+{{ include "airnub.egress.external" . }}
 {{- end -}}
 {{- end }}
