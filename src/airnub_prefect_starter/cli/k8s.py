@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -29,8 +30,9 @@ from airnub_prefect_starter.cli.run import as_dict, execute, named_flow, show_fi
 from airnub_prefect_starter.common.errors import PlatformError
 from airnub_prefect_starter.common.settings import Settings, load_settings
 from airnub_prefect_starter.control.k8s import cluster
-from airnub_prefect_starter.control.k8s.access import API_PORT, UI_URL
+from airnub_prefect_starter.control.k8s.access import api_environment
 from airnub_prefect_starter.control.k8s.install import images_of_others, install
+from airnub_prefect_starter.control.k8s.last_runs import Run, last_runs
 from airnub_prefect_starter.control.k8s.programs import WHERE_TO_GET, require_tools
 from airnub_prefect_starter.control.k8s.release import Release
 from airnub_prefect_starter.control.k8s.status import ClusterStatus, read_status
@@ -40,6 +42,9 @@ app = typer.Typer(no_args_is_help=True, help="A local Kubernetes cluster with ev
 
 _PROOF = ("project_beta", "ingestion")
 _LOCAL = Release()
+_UI_URL = "http://localhost:4200"
+_RUNS = 10
+_TAG = 28
 
 
 @app.command()
@@ -64,13 +69,13 @@ def up(
     install(settings, _LOCAL, progress)
     runs = [] if no_run else _prove(settings, catalog, as_json=as_json)
     if as_json:
-        show_json({"context": _LOCAL.context, "ui": UI_URL, "runs": runs})
+        show_json({"context": _LOCAL.context, "ui": _UI_URL, "runs": runs})
         return
     forward = _LOCAL.kubectl(
-        "port-forward", "--namespace", _LOCAL.namespace, "service/airnub-server", f"{API_PORT}"
+        "port-forward", "--namespace", _LOCAL.namespace, "service/airnub-server", "4200"
     )
     say(f"ready in {time.monotonic() - begun:.0f} s")
-    say(f"UI   {UI_URL} while this runs: {' '.join(forward)}")
+    say(f"UI   {_UI_URL} while this runs: {' '.join(forward)}")
     say(f"run  airnub run {' '.join(_PROOF)} --on k8s")
 
 
@@ -115,17 +120,18 @@ def status(
     namespace: NamespaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show nodes, workloads, pods and the Jobs of the last runs; exit 6 if something is not ready.
+    """Show nodes, workloads, pods and the last runs; exit 6 if something is not ready.
 
     Example: airnub k8s status --context my-cluster
     """
     require_tools(["kubectl"])
     chosen = chosen_release(load_settings(), context, release, namespace)
     found = read_status(chosen)
+    runs = _last_runs(chosen) if found.ready else []
     if as_json:
-        show_json({"ready": found.ready, **asdict(found)})
+        show_json({"ready": found.ready, **asdict(found), "runs": [asdict(each) for each in runs]})
     else:
-        _show(found)
+        _show(found, runs)
     if not found.ready:
         look = " ".join(chosen.kubectl("describe", "pods", "--namespace", chosen.namespace))
         raise PlatformError(
@@ -133,7 +139,12 @@ def status(
         )
 
 
-def _show(found: ClusterStatus) -> None:
+def _last_runs(release: Release) -> Sequence[Run]:
+    with api_environment(release) as environment:
+        return last_runs(environment, _RUNS)
+
+
+def _show(found: ClusterStatus, runs: Sequence[Run]) -> None:
     tables: dict[str, tuple[tuple[str, ...], list[tuple[Any, ...]]]] = {
         "Nodes": (
             ("node", "ready", "version"),
@@ -141,20 +152,37 @@ def _show(found: ClusterStatus) -> None:
         ),
         "Workloads": (
             ("workload", "ready", "image"),
-            [(each.name, f"{each.ready}/{each.wanted}", each.image) for each in found.workloads],
+            [
+                (each.name, f"{each.ready}/{each.wanted}", _short(each.image))
+                for each in found.workloads
+            ],
         ),
         "Pods": (
             ("pod", "phase", "restarts", "problem"),
             [(each.name, each.phase, each.restarts, each.problem) for each in found.pods],
         ),
         "Last runs": (
-            ("run", "flow", "Job", "started"),
-            [(each.name, each.flow, each.state, each.started_at) for each in found.runs],
+            ("run", "flow", "state", "started", "Job"),
+            [
+                (each.name, each.flow, each.state, _second(each.started_at), each.job)
+                for each in runs
+            ],
         ),
     }
     for title, (headings, rows) in tables.items():
         if rows:
             show_table(title, headings, rows)
+
+
+def _short(image: str) -> str:
+    """Give an image's name and the beginning of its tag or digest."""
+    name, _, digest = image.rpartition("/")[2].partition("@sha256:")
+    tagged, _, tag = name.partition(":")
+    return f"{tagged}:{tag[:_TAG]}" if tag else f"{tagged}@{digest[:_TAG]}"
+
+
+def _second(moment: str) -> str:
+    return f"{moment[:19]}Z"
 
 
 def _yes(*, ok: bool) -> str:

@@ -1,4 +1,4 @@
-"""A release as seen from this machine: its API and its store through forwarded ports.
+"""A release as seen from this machine: its API and its store, through forwarded ports.
 
 Passwords and keys are read from the cluster's Secrets for the time of one command and are kept in
 its memory only.
@@ -6,12 +6,13 @@ its memory only.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import ExitStack, contextmanager
-from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
+from pydantic import BaseModel, ConfigDict
 
 from airnub_prefect_starter.common.errors import PlatformError
 from airnub_prefect_starter.common.settings import Settings
@@ -21,15 +22,34 @@ from airnub_prefect_starter.control.k8s.programs import Progress
 from airnub_prefect_starter.control.k8s.release import Release
 from airnub_prefect_starter.core.departments import DepartmentEntry
 
-API_PORT = 4200
-# Where `airnub k8s up` and the chart's notes say that the UI is.
-UI_URL = f"http://localhost:{API_PORT}"
-# Keys of the ConfigMap beside the file.
-_ADDRESSES = ("AIRNUB_STORE_URL", "SOURCES_URL")
-_IN_CLUSTER = ".svc.cluster.local"
+_IN_CLUSTER = re.compile(r"([^.]+)\.([^.]+)\.svc(\..+)?")
 # What a person may have set for other servers and stores.
 _FOREIGN = ("PREFECT_", "AWS_")
 _PASSED_ON = ("PREFECT_LOGGING_",)
+
+
+# Not closed: a release of another version may say more.
+class _Spec(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class _S3(_Spec):
+    endpoint_url: str | None = None
+    region: str
+    secret_name: str
+
+
+class _Cluster(_Spec):
+    s3: _S3
+
+
+class _Client(_Spec):
+    api_url: str
+    ui_url: str = ""
+    auth_secret: str | None = None
+    api_key_secret: str | None = None
+    store_url: str
+    addresses: Mapping[str, str] = {}
 
 
 @contextmanager
@@ -47,22 +67,26 @@ def cluster_environment(
     Raises:
         PlatformError: The release is not there, does not answer, or its Secrets may not be read.
     """
-    config = release.data("configmaps", release.object_name("cluster"), release.namespace)
-    if not config:
-        raise PlatformError(
-            f"There is no release {release.name} in {release.namespace} of {release.context}",
-            "Run `airnub k8s up`, or name another one: --context, --release",
-        )
-    on_progress(f"Opening ports to the release {release.name} of {release.context}")
     with ExitStack() as ports:
+        opener = _Opener(release, ports)
+        on_progress(f"Opening ports to the release {release.name} of {release.context}")
         yield {
-            **_common(settings),
-            **_api(release, ports),
-            **_store(release, department, yaml.safe_load(config["cluster.yaml"])["s3"], ports),
-            **{
-                name: config[name] for name in ("AIRNUB_STORE_URL", "SOURCES_URL") if name in config
-            },
+            **opener.addresses(),
+            **opener.api(),
+            **opener.store(department),
+            **_own(settings),
         }
+
+
+@contextmanager
+def api_environment(release: Release) -> Iterator[Mapping[str, str]]:
+    """Open the port of the API, and give the variables that point at it.
+
+    Raises:
+        PlatformError: As for `cluster_environment`.
+    """
+    with ExitStack() as ports:
+        yield _Opener(release, ports).api()
 
 
 def use_cluster(environment: Mapping[str, str], environ: MutableMapping[str, str]) -> None:
@@ -78,49 +102,71 @@ def use_cluster(environment: Mapping[str, str], environ: MutableMapping[str, str
     environ.update(environment)
 
 
-def _common(settings: Settings) -> dict[str, str]:
+def _own(settings: Settings) -> dict[str, str]:
     direct = without_proxy(settings.environment)
+    # Prefect keeps profiles there; a person's own could name another server.
+    home = Layout(settings.home).prefect_home
+    home.mkdir(parents=True, exist_ok=True)
     return {
-        "PREFECT_HOME": str(Layout(settings.home).prefect_home),
+        "PREFECT_HOME": str(home),
         "AIRNUB_PROJECT_ROOT": str(settings.project_root),
         "AIRNUB_HOME": str(settings.home),
+        # Both, since readers differ in which one wins.
         "NO_PROXY": direct,
         "no_proxy": direct,
     }
 
 
-def _api(release: Release, ports: ExitStack) -> dict[str, str]:
-    auth = release.data("secrets", release.object_name("api-auth"), release.namespace)
-    server = release.object_name("server")
-    port = ports.enter_context(PortForward(release, release.namespace, server, API_PORT))
-    return {
-        "PREFECT_API_URL": f"http://{port.address}/api",
-        "PREFECT_UI_URL": UI_URL,
-        **({"PREFECT_API_AUTH_STRING": auth["auth-string"]} if auth else {}),
-    }
+class _Opener:
+    """Makes what one release offers reachable, for as long as ``ports`` are open."""
 
+    def __init__(self, release: Release, ports: ExitStack) -> None:
+        self._release = release
+        self._ports = ports
+        name = release.object_name("cluster")
+        files = release.data("configmaps", name, release.namespace)
+        if "client.yaml" not in files:
+            raise PlatformError(
+                f"There is no release {release.name} in {release.namespace} of {release.context}",
+                "Run `airnub k8s up`, or name another: --context, --release, --namespace",
+            )
+        self._client = _Client.model_validate(yaml.safe_load(files["client.yaml"]))
+        self._s3 = _Cluster.model_validate(yaml.safe_load(files["cluster.yaml"])).s3
 
-def _store(
-    release: Release, department: DepartmentEntry, s3: Mapping[str, Any], ports: ExitStack
-) -> dict[str, str]:
-    namespace = release.object_name(department.namespace)
-    key = release.secret(s3["secret_name"], namespace)
-    endpoint = s3["endpoint_url"]
-    return {
-        "AIRNUB_STORE_URL": "s3://airnub/store",
-        "AWS_REGION": s3["region"],
-        "AWS_ACCESS_KEY_ID": key["access-key-id"],
-        "AWS_SECRET_ACCESS_KEY": key["secret-access-key"],
-        **({"AWS_ENDPOINT_URL": _reachable(endpoint, release, ports)} if endpoint else {}),
-    }
+    def addresses(self) -> dict[str, str]:
+        """What ``${NAME}`` stands for there, as its pods see it."""
+        return dict(self._client.addresses)
 
+    def api(self) -> dict[str, str]:
+        client = self._client
+        # Prefect itself looks for the page of a run where none is named.
+        found = {"PREFECT_UI_URL": client.ui_url} if client.ui_url else {}
+        secrets = {
+            "PREFECT_API_AUTH_STRING": (client.auth_secret, "auth-string"),
+            "PREFECT_API_KEY": (client.api_key_secret, "api-key"),
+        }
+        for variable, (name, key) in secrets.items():
+            if name:
+                found[variable] = self._release.secret(name, self._release.namespace)[key]
+        return {**found, "PREFECT_API_URL": self._reachable(client.api_url)}
 
-def _reachable(url: str, release: Release, ports: ExitStack) -> str:
-    """Give an address of this machine for one that only the cluster knows; others as they are."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if not host.endswith(_IN_CLUSTER):
-        return url
-    service, namespace = host.removesuffix(_IN_CLUSTER).split(".")
-    port = ports.enter_context(PortForward(release, namespace, service, parts.port or 80))
-    return f"{parts.scheme}://{port.address}"
+    def store(self, department: DepartmentEntry) -> dict[str, str]:
+        namespace = self._release.object_name(department.namespace)
+        key = self._release.secret(self._s3.secret_name, namespace)
+        endpoint = self._s3.endpoint_url
+        return {
+            "AIRNUB_STORE_URL": self._client.store_url,
+            "AWS_REGION": self._s3.region,
+            "AWS_ACCESS_KEY_ID": key["access-key-id"],
+            "AWS_SECRET_ACCESS_KEY": key["secret-access-key"],
+            **({"AWS_ENDPOINT_URL": self._reachable(endpoint)} if endpoint else {}),
+        }
+
+    def _reachable(self, url: str) -> str:
+        """Give an address of this machine for one that only the cluster knows; others as is."""
+        parts = urlsplit(url)
+        found = _IN_CLUSTER.fullmatch(parts.hostname or "")
+        if not found:
+            return url
+        forward = PortForward(self._release, found[2], found[1], parts.port or 80)
+        return f"{parts.scheme}://{self._ports.enter_context(forward).address}{parts.path}"

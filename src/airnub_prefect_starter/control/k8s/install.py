@@ -9,13 +9,22 @@ import yaml
 
 from airnub_prefect_starter.common.errors import ConfigError, PlatformError
 from airnub_prefect_starter.common.settings import Settings
-from airnub_prefect_starter.control.k8s.cluster import CONTEXT
+from airnub_prefect_starter.control.k8s.cluster import CLUSTER, CONTEXT
 from airnub_prefect_starter.control.k8s.programs import Progress, follow
 from airnub_prefect_starter.control.k8s.release import Release
 from airnub_prefect_starter.control.k8s.status import read_status
 
 # Images are built the first time, from nothing.
 _INSTALL_S = 1800
+# Its warnings are about images that only Jobs use; its questions and news are for terminals.
+_OPTIONS = (
+    f"--kube-context={CONTEXT}",
+    "--verbosity=error",
+    "--interactive=false",
+    "--update-check=false",
+    # A name of its own for every run would be a label on every pod, and restart them all.
+    f"--label=skaffold.dev/run-id={CLUSTER}",
+)
 _VALUES = ("values.yaml", "values-local.yaml")
 _OF_OTHERS = ("postgresql", "objectStore")
 
@@ -29,10 +38,9 @@ def install(settings: Settings, release: Release, on_progress: Progress) -> None
     config = settings.project_root / "skaffold.yaml"
     try:
         follow(
-            ["skaffold", "run", "--filename", str(config), "--kube-context", CONTEXT],
+            ["skaffold", "run", "--filename", str(config), *_OPTIONS],
             on_progress,
             timeout_s=_INSTALL_S,
-            environ={**settings.environment, "SKAFFOLD_UPDATE_CHECK": "false"},
             remedy=_look(release),
         )
     except PlatformError as error:

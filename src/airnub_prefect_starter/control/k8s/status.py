@@ -1,4 +1,4 @@
-"""What of a release is there: nodes, workloads, pods, and the Jobs of the last runs."""
+"""What of a release is there: nodes, workloads and pods."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import Any
 
 from airnub_prefect_starter.control.k8s.release import Release
 
-_LABEL = "airnub.io/"
 _INSTANCE = "app.kubernetes.io/instance"
-_RUNS = 10
 
 
 @dataclass(frozen=True)
@@ -43,24 +41,12 @@ class Pod:
 
 
 @dataclass(frozen=True)
-class Run:
-    """The Job of a flow run."""
-
-    name: str
-    namespace: str
-    flow: str
-    state: str
-    started_at: str
-
-
-@dataclass(frozen=True)
 class ClusterStatus:
-    """All of it; ``runs`` has the latest first."""
+    """All of it."""
 
     nodes: Sequence[Node]
     workloads: Sequence[Workload]
     pods: Sequence[Pod]
-    runs: Sequence[Run]
 
     @property
     def ready(self) -> bool:
@@ -87,14 +73,10 @@ def read_status(release: Release) -> ClusterStatus:
         "deployments,statefulsets,pods",
         *("--namespace", release.namespace, "--selector", f"{_INSTANCE}={release.name}"),
     )
-    jobs = release.items("jobs", "--all-namespaces", "--selector", f"{_LABEL}department")
-    mine = [each for each in jobs if _namespace(each).startswith(release.object_name(""))]
-    latest = sorted(mine, key=lambda job: job["metadata"]["creationTimestamp"], reverse=True)
     return ClusterStatus(
         nodes=[_node(each) for each in release.items("nodes")],
         workloads=[_workload(each) for each in own if each["kind"] != "Pod"],
         pods=[_pod(each) for each in own if each["kind"] == "Pod"],
-        runs=[_run(each) for each in latest[:_RUNS]],
     )
 
 
@@ -146,29 +128,6 @@ def _reasons(containers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             yield ": ".join(word for word in (state.get("reason"), state.get("message")) if word)
 
 
-def _run(job: Mapping[str, Any]) -> Run:
-    labels = job["metadata"]["labels"]
-    places = [labels.get(f"{_LABEL}{name}") for name in ("department", "stage", "category")]
-    return Run(
-        name=labels.get("prefect.io/flow-run-name", job["metadata"]["name"]),
-        namespace=_namespace(job),
-        flow="/".join(each for each in places if each),
-        state=_job_state(job),
-        started_at=job["metadata"]["creationTimestamp"],
-    )
-
-
-def _job_state(job: Mapping[str, Any]) -> str:
-    for kind in ("Complete", "Failed"):
-        if _condition(job, kind):
-            return kind
-    return "Running" if job["status"].get("active") else "Starting"
-
-
 def _condition(thing: Mapping[str, Any], kind: str) -> bool:
     found = thing["status"].get("conditions") or []
     return any(each["type"] == kind and each["status"] == "True" for each in found)
-
-
-def _namespace(thing: Mapping[str, Any]) -> str:
-    return str(thing["metadata"]["namespace"])
