@@ -15,12 +15,19 @@ from airnub_prefect_starter.core.store import Store, open_store
 
 
 @cache
-def _open(url: str, durability: Literal["full", "batch", "none"]) -> Store:
-    return open_store(url, durability=durability)
+def _open(
+    url: str,
+    durability: Literal["full", "batch", "none"],
+    endpoint_url: str | None,
+    region: str | None,
+) -> Store:
+    return open_store(url, durability=durability, endpoint_url=endpoint_url, region=region)
 
 
 class ContentStore(WritableFileSystem):
     """A department's content store; task results go below its ``results/`` prefix.
+
+    The keys of a bucket are not in here: runs have them in their environment (``AWS_*``).
 
     Example:
         ``ContentStore.load("project-alpha").get_store()``, or as result storage
@@ -30,10 +37,22 @@ class ContentStore(WritableFileSystem):
     _block_type_name = "Content Store"
     _block_type_slug = "content-store"
 
-    url: str = Field(description="Address of the department's store: file:///absolute/path")
+    url: str = Field(
+        description="Address of the department's store: file:///absolute/path or s3://bucket/prefix"
+    )
     department: str = Field(description="Identifier of the department that owns the store")
     durability: Literal["full", "batch", "none"] = Field(
         default="full", description="When a local publish is synced to disk"
+    )
+    endpoint_url: str | None = Field(
+        default=None, description="Server of the bucket; None: AWS_ENDPOINT_URL, or AWS without it"
+    )
+    region: str | None = Field(
+        default=None, description="Region of the bucket; None: AWS_REGION of the environment"
+    )
+    credentials_secret: str | None = Field(
+        default=None,
+        description="Kubernetes Secret from which the department's runs have their keys",
     )
 
     def get_store(self) -> Store:
@@ -43,7 +62,7 @@ class ContentStore(WritableFileSystem):
             ConfigError: The address is not one of a store. No retry.
             StoreError: The store cannot be opened.
         """
-        return _open(self.url, self.durability)
+        return _open(self.url, self.durability, self.endpoint_url, self.region)
 
     async def aread_path(self, path: str) -> bytes:
         """Read a task result; see ``read_path``."""

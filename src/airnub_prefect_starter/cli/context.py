@@ -42,11 +42,29 @@ def chosen_store(department: str | None, url: str | None, *, create: bool = Fals
     if url and department:
         raise ConfigError("--department and --url are both given", "Give one of them")
     settings = load_settings()
-    address = url or _department_store(settings, department)
+    return opened_store(settings, url or department_store(settings, department), create=create)
+
+
+def opened_store(settings: Settings, address: str, *, create: bool) -> Store:
+    """Open the store at an address with the keys of the settings; see ``open_store``."""
+    use_keys(settings)
     return open_store(address, durability=settings.durability, create=create)
 
 
-def _department_store(settings: Settings, department: str | None) -> str:
+def use_keys(settings: Settings) -> None:
+    """Let boto3, which reads the environment alone, find what ``.env`` says of the object store."""
+    for name, value in settings.environment.items():
+        if name.startswith("AWS_"):
+            os.environ.setdefault(name, value)
+
+
+def department_store(settings: Settings, department: str | None) -> str:
+    """Give the address of a department's store, of the only department's if None.
+
+    Raises:
+        ConfigError: There are several, and none is given. No retry.
+        UnknownNameError: There is no such department. No retry.
+    """
     catalog = load_catalog(settings)
     if department is None:
         if len(catalog.entries) > 1:

@@ -10,7 +10,12 @@ from typing import Annotated
 
 import typer
 
-from airnub_prefect_starter.cli.context import DepartmentOption, UrlOption, chosen_store
+from airnub_prefect_starter.cli.context import (
+    DepartmentOption,
+    UrlOption,
+    chosen_store,
+    opened_store,
+)
 from airnub_prefect_starter.cli.output import (
     JsonOption,
     counted,
@@ -27,7 +32,7 @@ from airnub_prefect_starter.core.http import AccessPolicy
 from airnub_prefect_starter.core.http.download import download
 from airnub_prefect_starter.core.manifest_models import Source
 from airnub_prefect_starter.core.sources import FileSource
-from airnub_prefect_starter.core.store import Spool, open_store
+from airnub_prefect_starter.core.store import Spool
 from airnub_prefect_starter.core.store.copying import copy_store
 from airnub_prefect_starter.core.store.gc import (
     Candidates,
@@ -45,7 +50,10 @@ _SAMPLE = re.compile(r"(\d+)/(\d+)")
 
 def verify(
     level: Annotated[
-        Level, typer.Option(help="meta: names and sizes; deep: every byte is hashed.")
+        Level,
+        typer.Option(
+            help="meta: names and sizes; checksum: digests of a bucket; deep: every byte is hashed."
+        ),
     ] = "meta",
     sample: Annotated[str, typer.Option(help="Check one part of so many, such as 1/30.")] = "1/1",
     repair: Annotated[
@@ -210,12 +218,12 @@ def cp(
 ) -> None:
     """Copy a whole store, verified; what is there already is left alone, so it may be repeated.
 
-    Example: airnub store cp file:///data/store/project_alpha file:///backup/project_alpha
+    Example: airnub store cp file:///data/store/project_alpha s3://backup/project_alpha
     """
-    durability = load_settings().durability
-    original = open_store(source, durability=durability, create=False)
+    settings = load_settings()
+    original = opened_store(settings, source, create=False)
     with patience("Copying"):
-        report = copy_store(original, open_store(target, durability=durability))
+        report = copy_store(original, opened_store(settings, target, create=True))
     if as_json:
         show_json(asdict(report))
         return

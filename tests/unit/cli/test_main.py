@@ -147,7 +147,7 @@ SETTINGS = {
         "AIRNUB_STOR_URL is not a setting. Did you mean AIRNUB_STORE_URL?",
     ),
     "bad value": ({"AIRNUB_DURABILITY": "often"}, "AIRNUB_DURABILITY='often'"),
-    "bad store": ({"AIRNUB_STORE_URL": "s3://bucket/a"}, "is not the address of a store"),
+    "bad store": ({"AIRNUB_STORE_URL": "s4://bucket/a"}, "is not the address of a store"),
     "no such root": ({"AIRNUB_PROJECT_ROOT": "/nowhere"}, "configs/department_mapping.yaml"),
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from botocore.exceptions import ClientError
+
 from airnub_prefect_starter.common.errors import ConfigError, ObjectNotFoundError
 from airnub_prefect_starter.core.store import layout
 from airnub_prefect_starter.core.store.s3 import S3Backend
@@ -26,27 +28,33 @@ def open_s3(url: str, connection: S3Connection, *, create: bool) -> S3Backend:
 
 def prepare(backend: S3Backend, *, create: bool) -> None:
     """Require the marker of a store, or make it; see ``open_s3``."""
-    url = backend.bucket.address.url
-    marker = read_marker(backend)
+    bucket = backend.bucket
+    with translated(f"Opening the store {bucket.address.url}"):
+        marker = read_marker(bucket)
+    if marker is None and not create:
+        raise ObjectNotFoundError(
+            f"There is no store at {bucket.address.url}",
+            "Correct the address, or store something there first",
+        )
     if marker is None:
-        if not create:
-            raise ObjectNotFoundError(
-                f"There is no store at {url}", "Correct the address, or store something there first"
-            )
-        with translated(f"Making the store {url}"):
-            _refuse_foreign_prefix(backend.bucket)
-            backend.bucket.put(layout.MARKER_KEY, layout.MARKER)
-        marker = read_marker(backend)
+        with translated(f"Making the store {bucket.address.url}"):
+            _refuse_foreign_prefix(bucket)
+            bucket.put(layout.MARKER_KEY, layout.MARKER)
+            marker = read_marker(bucket)
     layout.check_marker(marker or b"")
 
 
-def read_marker(backend: S3Backend) -> bytes | None:
+def read_marker(bucket: S3Bucket) -> bytes | None:
     """Read what says that this is a store; None if nothing does."""
     try:
-        with backend.open(layout.MARKER_KEY) as reader:
-            return reader.read()
-    except ObjectNotFoundError:
-        return None
+        answer = bucket.call("get_object", layout.MARKER_KEY)
+    except ClientError as exc:
+        if bucket.is_missing(exc, layout.MARKER_KEY):
+            return None
+        raise
+    with answer["Body"] as body:
+        data: bytes = body.read()
+        return data
 
 
 def _refuse_foreign_prefix(bucket: S3Bucket) -> None:
