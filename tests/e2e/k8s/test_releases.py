@@ -189,7 +189,7 @@ def install_stage(release: Release) -> "subprocess.Popen[str]":
         "s3.existingSecret": "s3",
         "networkPolicy.external.ports": "{9000}",
         "networkPolicy.departments.internetPorts": "{8080}",
-        "networkPolicy.departments.internetExcept": "{169.254.0.0/16}",
+        "networkPolicy.internetExcept": "{169.254.0.0/16}",
         "addresses.SOURCES_URL": "http://sources.fixtures.svc.cluster.local:8080",
         "images.platform.ref": image(release, "server"),
         "images.flows.ref": flows_image(release),
