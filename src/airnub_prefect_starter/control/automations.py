@@ -1,4 +1,7 @@
-"""Automations that start a stage when another has completed; those with our tag are ours."""
+"""Automations: what starts a stage when another has completed, and what ends silent runs.
+
+Those with our tag are ours.
+"""
 
 from __future__ import annotations
 
@@ -13,27 +16,26 @@ from prefect.events.schemas.events import ResourceSpecification
 from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.names import MANAGED_TAG
 from airnub_prefect_starter.control.deployments import known_ids, read_deployments
-from airnub_prefect_starter.control.desired import AutomationSpec
+from airnub_prefect_starter.control.desired import AutomationSpec, EventRuleSpec
 from airnub_prefect_starter.control.reconcile import Current, Fields, Kind, pages
 
 _DEPLOYMENT = "prefect.deployment."
 
 
-class Automations(Kind[AutomationSpec]):
+AnySpec = AutomationSpec | EventRuleSpec
+
+
+class Automations(Kind[AnySpec]):
     """Automations by name; a second one of the same name goes by its name and id."""
 
     name = "automation"
 
-    def describe(self, spec: AutomationSpec) -> Fields:
+    def describe(self, spec: AnySpec) -> Fields:
         """See ``Kind.describe``."""
-        return {
-            "description": spec.description,
-            "enabled": True,
-            "tags": [MANAGED_TAG],
-            "after": spec.after,
-            "run": spec.run,
-            "form": "on success",
-        }
+        common: Fields = {"description": spec.description, "enabled": True, "tags": [MANAGED_TAG]}
+        if isinstance(spec, EventRuleSpec):
+            return {**common, **_parts(_automation(spec, spec.trigger, spec.action))}
+        return {**common, "after": spec.after, "run": spec.run, "form": "on success"}
 
     def read(self, client: SyncPrefectClient) -> Mapping[str, Current]:
         """See ``Kind.read``."""
@@ -48,32 +50,16 @@ class Automations(Kind[AutomationSpec]):
                 found[key] = _current(each, names)
         return found
 
-    def write(
-        self, client: SyncPrefectClient, spec: AutomationSpec, current: Current | None
-    ) -> None:
+    def write(self, client: SyncPrefectClient, spec: AnySpec, current: Current | None) -> None:
         """See ``Kind.write``.
 
         Raises:
             ConfigError: It names a deployment that is not registered. No retry.
         """
-        ids = known_ids(client, (spec.after, spec.run))
-        for key in (spec.after, spec.run):
-            if key not in ids:
-                raise ConfigError(
-                    f"Automation {spec.name}: there is no deployment {key!r}",
-                    "See why it was not registered",
-                )
-        automation = AutomationCore(
-            name=spec.name,
-            description=spec.description,
-            # An update sends what was set alone, and the rest would stay as it is.
-            enabled=True,
-            tags=[MANAGED_TAG],
-            trigger=_trigger(ids[spec.after]),
-            actions=[_action(ids[spec.run])],
-            actions_on_trigger=[],
-            actions_on_resolve=[],
-        )
+        if isinstance(spec, EventRuleSpec):
+            automation = _automation(spec, spec.trigger, spec.action)
+        else:
+            automation = _automation(spec, *_on_success(client, spec))
         if current is None:
             client.create_automation(automation)
         else:
@@ -82,6 +68,48 @@ class Automations(Kind[AutomationSpec]):
     def delete(self, client: SyncPrefectClient, current: Current) -> None:
         """See ``Kind.delete``."""
         client.delete_automation(UUID(current.id))
+
+
+def _automation(
+    spec: AnySpec, trigger: EventTrigger | Fields, action: RunDeployment | Fields
+) -> AutomationCore:
+    return AutomationCore.model_validate(
+        {
+            "name": spec.name,
+            "description": spec.description,
+            # An update sends what was set alone, and the rest would stay as it is.
+            "enabled": True,
+            "tags": [MANAGED_TAG],
+            "trigger": trigger,
+            "actions": [action],
+            "actions_on_trigger": [],
+            "actions_on_resolve": [],
+        }
+    )
+
+
+def _on_success(
+    client: SyncPrefectClient, spec: AutomationSpec
+) -> tuple[EventTrigger, RunDeployment]:
+    ids = known_ids(client, (spec.after, spec.run))
+    for key in (spec.after, spec.run):
+        if key not in ids:
+            raise ConfigError(
+                f"Automation {spec.name}: there is no deployment {key!r}",
+                "See why it was not registered",
+            )
+    return _trigger(ids[spec.after]), _action(ids[spec.run])
+
+
+def _parts(automation: AutomationCore) -> Fields:
+    """Give trigger and actions as they are compared: the API returns sets in any order."""
+    names = {"trigger", "actions", "actions_on_trigger", "actions_on_resolve"}
+    parts = automation.model_dump(mode="json", include=names)
+    trigger = {
+        key: sorted(value) if isinstance(value, list) else value
+        for key, value in parts["trigger"].items()
+    }
+    return {**parts, "trigger": trigger}
 
 
 def _trigger(after: UUID) -> EventTrigger:
@@ -119,6 +147,7 @@ def _current(automation: Automation, names: Mapping[UUID, str]) -> Current:
         "after": names.get(after) if after else None,
         "run": names.get(run) if run else None,
         "form": "on success" if regular else "changed",
+        **_parts(automation),
     }
     return Current(str(automation.id), fields, managed=MANAGED_TAG in automation.tags)
 

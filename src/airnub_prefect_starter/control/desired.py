@@ -145,6 +145,21 @@ class AutomationSpec:
 
 
 @dataclass(frozen=True)
+class EventRuleSpec:
+    """Does something to a flow run when events come, or stay away.
+
+    Attributes:
+        trigger: An event trigger in the form that Prefect's API has.
+        action: An action in the same form.
+    """
+
+    name: str
+    trigger: Mapping[str, JsonValue]
+    action: Mapping[str, JsonValue]
+    description: str = ""
+
+
+@dataclass(frozen=True)
 class StoreUserSpec:
     """A department's key to the embedded object store, and the prefix that it opens."""
 
@@ -177,5 +192,5 @@ class DesiredState:
     queues: tuple[WorkQueueSpec, ...] = ()
     limits: tuple[LimitSpec, ...] = ()
     deployments: tuple[DeploymentSpec, ...] = ()
-    automations: tuple[AutomationSpec, ...] = ()
+    automations: tuple[AutomationSpec | EventRuleSpec, ...] = ()
     object_store: ObjectStoreSpec | None = None

@@ -25,6 +25,7 @@ from airnub_prefect_starter.control.desired import (
 )
 from airnub_prefect_starter.control.environment import RUN_ENVIRONMENT
 from airnub_prefect_starter.control.job_template import template_patch
+from airnub_prefect_starter.control.self_healing import self_healing
 from airnub_prefect_starter.control.store_users import object_store
 from airnub_prefect_starter.core.cluster import (
     IMAGE_ROOT,
@@ -58,11 +59,13 @@ def desired_state(catalog: Catalog, settings: Settings) -> DesiredState:
             pools=tuple(_pools(catalog)),
             deployments=deployments(catalog),
         )
+    namespaces = [cluster.namespace(entry.namespace) for entry in entries]
     # No Secret blocks: there a department's secrets are in the environment of its runs.
     return replace(
         common,
         pools=tuple(_cluster_pools(catalog, cluster, settings.store_url)),
         deployments=deployments(catalog, cluster.release, cluster.flows_image),
+        automations=(*common.automations, *self_healing(cluster.self_healing, namespaces)),
         object_store=object_store(catalog, cluster, settings),
     )
 

@@ -91,6 +91,12 @@ class SelfHealing(ConfigModel):
     zombie_seconds: int = Field(default=180, ge=10)
     stuck_start_seconds: int = Field(default=900, ge=10)
 
+    @model_validator(mode="after")
+    def _one_heartbeat_may_be_missed(self) -> SelfHealing:
+        if self.zombie_seconds < 2 * self.heartbeat_seconds:
+            raise ValueError("zombie_seconds must be at least twice heartbeat_seconds")
+        return self
+
 
 class ClusterConfig(ConfigModel):
     """``cluster.yaml`` of the chart's ConfigMap."""
@@ -106,6 +112,10 @@ class ClusterConfig(ConfigModel):
     job: JobSpec = JobSpec()
     pools: Mapping[str, PoolSpec] = {}
     self_healing: SelfHealing = SelfHealing()
+
+    def namespace(self, name: str) -> str:
+        """Give a department's namespace as it is called on the cluster."""
+        return f"{self.release}-{name}"
 
 
 def load_cluster(settings: Settings) -> ClusterConfig | None:

@@ -1,0 +1,211 @@
+"""The rules for lost runs, on a real server, with the shortest windows that it accepts."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.states import Completed
+
+from airnub_prefect_starter.common.names import MANAGED_TAG
+from airnub_prefect_starter.common.settings import Settings
+from airnub_prefect_starter.control.bootstrap import bootstrap
+from airnub_prefect_starter.control.desired import DesiredState
+from airnub_prefect_starter.control.platform import quiet
+from airnub_prefect_starter.control.self_healing import bad_image, silent_run, stuck_start
+
+WINDOW_S = 10
+NAMESPACE = "airnub-dept-sample"
+ENOUGH_S = 60
+
+SLEEPING = """
+import sys
+import time
+
+from prefect import flow, tags
+
+
+@flow(name="Silent inner flow")
+def inner() -> None:
+    time.sleep(600)
+
+
+@flow(name="Silent flow")
+def outer() -> None:
+    inner()
+
+
+with tags(*sys.argv[1:]):
+    outer()
+"""
+
+
+@pytest.fixture(scope="module")
+def rules() -> DesiredState:
+    return DesiredState(
+        automations=(silent_run(WINDOW_S), stuck_start(WINDOW_S), bad_image([NAMESPACE]))
+    )
+
+
+@pytest.fixture(autouse=True)
+def registered(
+    client: SyncPrefectClient, settings: Settings, rules: DesiredState
+) -> Iterator[None]:
+    """Register the rules, and take them away: their windows are too short for healthy runs."""
+    bootstrap(rules, settings=settings, on_progress=quiet, prune=())
+    yield
+    names = {each.name for each in rules.automations}
+    for automation in client.read_automations():
+        if automation.name in names:
+            client.delete_automation(automation.id)
+
+
+def wait(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + ENOUGH_S
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.5)
+
+
+def state_of(client: SyncPrefectClient, run: UUID) -> State:
+    state = client.read_flow_run(run).state
+    assert state is not None
+    return state
+
+
+def reaches(client: SyncPrefectClient, run: UUID, state: StateType) -> State:
+    wait(lambda: state_of(client, run).type == state)
+    return state_of(client, run)
+
+
+def heartbeats(client: SyncPrefectClient) -> set[str]:
+    body = {"filter": {"event": {"name": ["prefect.flow-run.heartbeat"]}, "occurred": {}}}
+    found = client.request("POST", "/events/filter", json=body).json()["events"]
+    return {each["resource"]["prefect.resource.id"] for each in found}
+
+
+def new_run(client: SyncPrefectClient, state: str, *tags: str) -> UUID:
+    """Make a run that a worker has taken and nobody goes on with."""
+    flow = client.create_flow_from_name("Lost flow")
+    response = client.request(
+        "POST",
+        "/flow_runs/",
+        json={
+            "flow_id": str(flow),
+            "tags": list(tags),
+            "state": {"type": "PENDING", "name": state},
+        },
+    )
+    return UUID(response.json()["id"])
+
+
+def sleeping_runs(client: SyncPrefectClient, since: set[UUID]) -> list[FlowRun]:
+    return [
+        each
+        for each in client.read_flow_runs()
+        if each.id not in since and each.state_type == StateType.RUNNING
+    ]
+
+
+def killed_runs(client: SyncPrefectClient, folder: Path, *tags: str) -> list[UUID]:
+    """Run a flow with a subflow in a process, and kill it after their first heartbeats."""
+    since = {each.id for each in client.read_flow_runs()}
+    script = folder / "sleeping.py"
+    script.write_text(SLEEPING)
+    process = subprocess.Popen(
+        [sys.executable, str(script), *tags],
+        env={
+            **os.environ,
+            "PREFECT_API_URL": str(client.api_url),
+            "PREFECT_HOME": str(folder / "home"),
+            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+        },
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    def are_heard() -> bool:
+        runs = sleeping_runs(client, since)
+        return len(runs) == 2 and {f"prefect.flow-run.{each.id}" for each in runs} <= heartbeats(
+            client
+        )
+
+    wait(are_heard)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return [each.id for each in sleeping_runs(client, since)]
+
+
+def test_killed_runs_and_their_subflows_crash_and_nobody_else_s(
+    client: SyncPrefectClient, tmp_path: Path
+) -> None:
+    theirs = killed_runs(client, tmp_path, "other")
+    ours = killed_runs(client, tmp_path, MANAGED_TAG)
+
+    for run in ours:
+        state = reaches(client, run, StateType.CRASHED)
+        assert state.message is not None
+        assert "no heartbeat for 10 s" in state.message
+        assert "run it again" in state.message
+    assert [state_of(client, run).type for run in theirs] == [StateType.RUNNING] * 2
+
+
+def test_a_run_that_never_begins_crashes_and_one_that_ended_is_left_alone(
+    client: SyncPrefectClient,
+) -> None:
+    submitting = new_run(client, "Submitting", MANAGED_TAG)
+    pending = new_run(client, "Pending", MANAGED_TAG)
+    ended = new_run(client, "Pending", MANAGED_TAG)
+    theirs = new_run(client, "Submitting", "other")
+    client.set_flow_run_state(ended, Completed())
+
+    for run in (submitting, pending):
+        state = reaches(client, run, StateType.CRASHED)
+        assert state.message is not None
+        assert "did not begin in 10 s" in state.message
+        assert "kubectl delete jobs" in state.message
+    assert state_of(client, ended).type == StateType.COMPLETED
+    assert state_of(client, theirs).type == StateType.PENDING
+
+
+def test_a_run_without_an_image_is_cancelled_where_it_is_ours(client: SyncPrefectClient) -> None:
+    def tell(run: UUID, namespace: str, diagnosis: str) -> None:
+        """Say what the worker's observer says of a pending pod."""
+        resource = {
+            "prefect.resource.id": f"prefect.kubernetes.pod.{uuid4()}",
+            "kubernetes.namespace": namespace,
+            "kubernetes.diagnosis": diagnosis,
+        }
+        related = {
+            "prefect.resource.id": f"prefect.flow-run.{run}",
+            "prefect.resource.role": "flow-run",
+        }
+        event = {
+            "id": str(uuid4()),
+            "occurred": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime())}Z",
+            "event": "prefect.kubernetes.pod.pending",
+            "resource": resource,
+            "related": [related],
+            "payload": {},
+        }
+        client.request("POST", "/events", json=[event])
+
+    # Without our tag, so that the other rules leave them alone.
+    ours, theirs, waiting = (new_run(client, "Pending", "image") for _ in range(3))
+
+    tell(theirs, "somebody-else", "ImagePullError")
+    tell(waiting, NAMESPACE, "Unschedulable")
+    tell(ours, NAMESPACE, "ImagePullError")
+
+    state = reaches(client, ours, StateType.CANCELLING)
+    assert state.message is not None
+    assert "image" in state.message
+    assert state_of(client, theirs).type == StateType.PENDING
+    assert state_of(client, waiting).type == StateType.PENDING
