@@ -39,10 +39,15 @@ def chosen_store(department: str | None, url: str | None, *, create: bool = Fals
         ObjectNotFoundError: It does not exist, and ``create`` does not allow to make it. No retry.
         StoreError: It cannot be opened.
     """
+    settings = load_settings()
+    return opened_store(settings, chosen_address(settings, department, url), create=create)
+
+
+def chosen_address(settings: Settings, department: str | None, url: str | None) -> str:
+    """Give the address that ``--department`` or ``--url`` names; see ``chosen_store``."""
     if url and department:
         raise ConfigError("--department and --url are both given", "Give one of them")
-    settings = load_settings()
-    return opened_store(settings, url or department_store(settings, department), create=create)
+    return url or _department_store(settings, department)
 
 
 def opened_store(settings: Settings, address: str, *, create: bool) -> Store:
@@ -58,13 +63,7 @@ def use_keys(settings: Settings) -> None:
             os.environ.setdefault(name, value)
 
 
-def department_store(settings: Settings, department: str | None) -> str:
-    """Give the address of a department's store, of the only department's if None.
-
-    Raises:
-        ConfigError: There are several, and none is given. No retry.
-        UnknownNameError: There is no such department. No retry.
-    """
+def _department_store(settings: Settings, department: str | None) -> str:
     catalog = load_catalog(settings)
     if department is None:
         if len(catalog.entries) > 1:

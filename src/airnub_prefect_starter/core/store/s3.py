@@ -9,6 +9,7 @@ refers to. Times have whole seconds.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -40,6 +41,8 @@ from airnub_prefect_starter.core.store.s3_reading import S3Reader, reader_at_end
 from airnub_prefect_starter.core.store.s3_transfer import copy
 from airnub_prefect_starter.core.store.s3_writing import put, replace_if_same, swap
 from airnub_prefect_starter.core.store.spool import Spool
+
+log = logging.getLogger(__name__)
 
 _DELETE_AT_ONCE = 1000
 
@@ -160,16 +163,10 @@ class S3Backend:
     def reap(self, before_ns: int, *, apply: bool) -> int:
         """See ``StoreBackend.reap``: objects under ``tmp/`` and unfinished uploads."""
         old = [each.key for each in self.list(layout.TMP) if each.modified_ns < before_ns]
-        with translated("Looking for unfinished uploads"):
-            uploads = [
-                each for each in self.bucket.uploads() if seconds_ns(each["Initiated"]) < before_ns
-            ]
-            for each in uploads if apply else ():
-                key = self.bucket.address.key(each["Key"])
-                self.bucket.call("abort_multipart_upload", key, UploadId=each["UploadId"])
         if apply:
             self.delete(old)
-        return len(old) + len(uploads)
+        with translated("Looking for unfinished uploads"):
+            return len(old) + self._reap_uploads(before_ns, apply=apply)
 
     def sync(self) -> None:
         """See ``StoreBackend.sync``: every put was durable when it returned."""
@@ -221,6 +218,20 @@ class S3Backend:
                 return False
             raise
         return True
+
+    def _reap_uploads(self, before_ns: int, *, apply: bool) -> int:
+        try:
+            found = list(self.bucket.uploads())
+        except ClientError as exc:
+            if status_of(exc) not in {403, 501}:
+                raise
+            log.warning("Unfinished uploads cannot be listed and are left: %s", exc)
+            return 0
+        old = [each for each in found if seconds_ns(each["Initiated"]) < before_ns]
+        for each in old if apply else ():
+            key = self.bucket.address.key(each["Key"])
+            self.bucket.call("abort_multipart_upload", key, UploadId=each["UploadId"])
+        return len(old)
 
     def _delete(self, keys: Sequence[Key]) -> None:
         names = [{"Key": self.bucket.address.name(key)} for key in keys]

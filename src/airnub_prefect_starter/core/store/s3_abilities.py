@@ -25,7 +25,7 @@ from airnub_prefect_starter.core.store.s3_faults import status_of
 
 log = logging.getLogger(__name__)
 
-_STALE_ETAG = '"00000000000000000000000000000000"'
+STALE_ETAG = '"00000000000000000000000000000000"'
 _NOT_UNDERSTOOD = {400, 501}
 _DATA = b"probe"
 
@@ -95,7 +95,7 @@ def look(bucket: S3Bucket) -> Abilities:
     """Find out by putting one small object in several ways."""
     key = probe_key()
     try:
-        creates = _is_done(lambda: bucket.put(key, _DATA, IfNoneMatch="*"))
+        creates = is_done(lambda: bucket.put(key, _DATA, IfNoneMatch="*"))
     except ClientError as exc:
         if status_of(exc) != 403:
             raise
@@ -106,9 +106,9 @@ def look(bucket: S3Bucket) -> Abilities:
             bucket.put(key, _DATA)
         put_if_absent = creates and is_refused(lambda: bucket.put(key, _DATA, IfNoneMatch="*"))
         found = Abilities(
-            checks_sha256=not _is_done(lambda: put_with_wrong_digest(bucket, key)),
+            checks_sha256=not is_done(lambda: put_with_wrong_digest(bucket, key)),
             put_if_absent=put_if_absent,
-            swap=put_if_absent and is_refused(lambda: bucket.put(key, _DATA, IfMatch=_STALE_ETAG)),
+            swap=put_if_absent and is_refused(lambda: bucket.put(key, _DATA, IfMatch=STALE_ETAG)),
         )
     _tell(bucket, found)
     return found
@@ -152,7 +152,7 @@ def is_refused(put: Callable[[], object]) -> bool:
     return False
 
 
-def _is_done(put: Callable[[], object]) -> bool:
+def is_done(put: Callable[[], object]) -> bool:
     """Tell whether a put is done, rather than refused because of what is in its headers."""
     try:
         put()
