@@ -12,6 +12,8 @@ from airnub_prefect_starter.cli.output import JsonOption, say, show_json
 from airnub_prefect_starter.cli.platform import register, show_summary
 from airnub_prefect_starter.common.names import parse_deployment
 from airnub_prefect_starter.control.category_configs import load_section, load_variables
+from airnub_prefect_starter.core.cluster import JobSpec
+from airnub_prefect_starter.core.placement import require_room
 
 app = typer.Typer(no_args_is_help=True, help="Check, show and apply configuration.")
 
@@ -26,6 +28,7 @@ def check(as_json: JsonOption = False) -> None:
     Example: airnub config check
     """
     settings, catalog = settings_and_catalog()
+    require_room(catalog, JobSpec())
     environment = {**_NO_ADDRESS, **settings.environment}
     variables = load_variables(catalog, settings.model_copy(update={"environment": environment}))
     files = [str(category.config_file) for category in catalog.categories]

@@ -30,10 +30,12 @@ from airnub_prefect_starter.control.store_users import object_store
 from airnub_prefect_starter.core.cluster import (
     IMAGE_ROOT,
     ClusterConfig,
+    JobSpec,
     PoolSpec,
     load_cluster,
 )
 from airnub_prefect_starter.core.departments import Catalog, DepartmentEntry
+from airnub_prefect_starter.core.placement import capacity, placed, require_room
 from airnub_prefect_starter.core.store import department_url
 
 
@@ -41,32 +43,51 @@ def desired_state(catalog: Catalog, settings: Settings) -> DesiredState:
     """Compute everything that should be registered.
 
     Raises:
+        ConfigError: The cluster's file is wrong, or does not fit the departments. No retry.
         ExceptionGroup: Of one ConfigError per mistake in the configuration files. No retry.
     """
     cluster = load_cluster(settings)
-    entries = catalog.entries.values()
-    common = DesiredState(
-        variables=tuple(_variables(catalog, settings)),
-        stores=tuple(_store(entry, settings) for entry in entries),
-        queues=tuple(_queue(entry) for entry in entries),
-        limits=tuple(limit for entry in entries for limit in _limits(entry)),
-        automations=tuple(each for entry in entries for each in _automations(entry)),
+    return (
+        _with_processes(catalog, settings)
+        if cluster is None
+        else _with_jobs(placed(catalog, cluster), cluster, settings)
     )
-    if cluster is None:
-        return replace(
-            common,
-            secrets=tuple(secret for entry in entries for secret in _secrets(entry, settings)),
-            pools=tuple(_pools(catalog)),
-            deployments=deployments(catalog),
-        )
+
+
+def _with_processes(catalog: Catalog, settings: Settings) -> DesiredState:
+    entries = catalog.entries.values()
+    return replace(
+        _common(catalog, settings),
+        secrets=tuple(secret for entry in entries for secret in _secrets(entry, settings)),
+        pools=tuple(_pools(catalog)),
+        queues=tuple(_queue(entry) for entry in entries),
+        deployments=deployments(catalog),
+    )
+
+
+def _with_jobs(catalog: Catalog, cluster: ClusterConfig, settings: Settings) -> DesiredState:
+    require_room(catalog, cluster.job)
+    common = _common(catalog, settings)
+    entries = catalog.entries.values()
     namespaces = [cluster.namespace(entry.namespace) for entry in entries]
     # No Secret blocks: there a department's secrets are in the environment of its runs.
     return replace(
         common,
         pools=tuple(_cluster_pools(catalog, cluster, settings.store_url)),
+        queues=tuple(_cluster_queue(entry, cluster.job) for entry in entries),
         deployments=deployments(catalog, cluster.release, cluster.flows_image),
         automations=(*common.automations, *self_healing(cluster.self_healing, namespaces)),
         object_store=object_store(catalog, cluster, settings),
+    )
+
+
+def _common(catalog: Catalog, settings: Settings) -> DesiredState:
+    entries = catalog.entries.values()
+    return DesiredState(
+        variables=tuple(_variables(catalog, settings)),
+        stores=tuple(_store(entry, settings) for entry in entries),
+        limits=tuple(limit for entry in entries for limit in _limits(entry)),
+        automations=tuple(each for entry in entries for each in _automations(entry)),
     )
 
 
@@ -146,6 +167,13 @@ def _queue(entry: DepartmentEntry) -> WorkQueueSpec:
         concurrency_limit=entry.spec.queue.concurrency_limit,
         priority=entry.spec.queue.priority,
     )
+
+
+def _cluster_queue(entry: DepartmentEntry, job: JobSpec) -> WorkQueueSpec:
+    # A run beyond the quota waits here: as a Job without a pod it would hold a slot of the pool
+    # and be taken for one that does not start.
+    queue, room = _queue(entry), capacity(entry, job)
+    return replace(queue, concurrency_limit=min(queue.concurrency_limit or room, room))
 
 
 def _limits(entry: DepartmentEntry) -> Iterator[LimitSpec]:

@@ -35,6 +35,14 @@ def amount(quantity: str) -> Decimal:
     return Decimal(number) * _FACTORS[quantity[len(number) :]]
 
 
+class Quota(ConfigModel):
+    """What a department's namespace may use (Kubernetes quantities)."""
+
+    cpu: Quantity = "4"
+    memory: Quantity = "8Gi"
+    pods: int = Field(default=20, ge=1)
+
+
 class JobSpec(ConfigModel):
     """What one flow run gets, as a Kubernetes Job."""
 
@@ -98,6 +106,16 @@ class SelfHealing(ConfigModel):
         return self
 
 
+class ReleaseDepartment(ConfigModel):
+    """A department as the release has it: its file, with the chart's values over it."""
+
+    display_name: str = Field(alias="displayName")
+    namespace: str = Field(description="With the release's name")
+    service_account: str = Field(alias="serviceAccount")
+    work_pool: str = Field(alias="workPool")
+    quota: Quota
+
+
 class ClusterConfig(ConfigModel):
     """``cluster.yaml`` of the chart's ConfigMap."""
 
@@ -112,6 +130,9 @@ class ClusterConfig(ConfigModel):
     job: JobSpec = JobSpec()
     pools: Mapping[str, PoolSpec] = {}
     self_healing: SelfHealing = SelfHealing()
+    departments: Mapping[str, ReleaseDepartment] = Field(
+        default={}, description="Identifier → what the release has; empty: as in their files"
+    )
 
     def namespace(self, name: str) -> str:
         """Give a department's namespace as it is called on the cluster."""

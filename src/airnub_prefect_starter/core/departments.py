@@ -27,7 +27,7 @@ from airnub_prefect_starter.common.names import (
     unknown,
 )
 from airnub_prefect_starter.common.settings import ROOT_MARKER, Settings
-from airnub_prefect_starter.core.cluster import JobOverrides, Quantity
+from airnub_prefect_starter.core.cluster import JobOverrides, Quota
 from airnub_prefect_starter.core.configuration import ConfigModel, load_yaml
 
 DEPARTMENTS = Path("configs", "departments")
@@ -117,14 +117,6 @@ class QueueSpec(ConfigModel):
 
     concurrency_limit: int | None = Field(default=None, ge=1)
     priority: int = Field(default=1, ge=1, description="Lower runs first")
-
-
-class Quota(ConfigModel):
-    """What the department's namespace may use (Kubernetes quantities)."""
-
-    cpu: Quantity = "4"
-    memory: Quantity = "8Gi"
-    pods: int = Field(default=20, ge=1)
 
 
 class KubernetesSpec(ConfigModel):

@@ -30,4 +30,6 @@ self_healing:
   heartbeat_seconds: {{ .Values.selfHealing.heartbeatSeconds | int }}
   zombie_seconds: {{ .Values.selfHealing.zombieSeconds | int }}
   stuck_start_seconds: {{ .Values.selfHealing.stuckStartSeconds | int }}
+departments:
+  {{- include "airnub.departments" . | nindent 2 }}
 {{- end }}

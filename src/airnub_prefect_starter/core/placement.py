@@ -1,0 +1,89 @@
+"""Where the departments' runs take place on a cluster, and how many have room there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from airnub_prefect_starter.common.errors import ConfigError
+from airnub_prefect_starter.core.cluster import ClusterConfig, JobSpec, amount
+from airnub_prefect_starter.core.departments import DEPARTMENTS, Catalog, DepartmentEntry
+
+
+def placed(catalog: Catalog, cluster: ClusterConfig) -> Catalog:
+    """Return the departments as the release has them: its values win over their files.
+
+    Raises:
+        ConfigError: The release does not have a department. No retry.
+    """
+    if not cluster.departments:
+        return catalog
+    entries = {name: _placed(entry, cluster) for name, entry in catalog.entries.items()}
+    return replace(catalog, entries=entries)
+
+
+def _placed(entry: DepartmentEntry, cluster: ClusterConfig) -> DepartmentEntry:
+    department = cluster.departments.get(entry.name.id)
+    if department is None:
+        raise ConfigError(
+            f"The release {cluster.release} has no department {entry.name.id}",
+            "Run `airnub render` and upgrade the release with that chart: it makes the namespace",
+        )
+    kubernetes = entry.spec.kubernetes.model_copy(
+        update={
+            "namespace": department.namespace.removeprefix(f"{cluster.release}-"),
+            "service_account": department.service_account,
+            "quota": department.quota,
+        }
+    )
+    spec = entry.spec.model_copy(
+        update={"kubernetes": kubernetes, "work_pool": department.work_pool}
+    )
+    return replace(entry, spec=spec)
+
+
+def require_room(catalog: Catalog, job: JobSpec) -> None:
+    """Accept quotas that leave room for one run at least, and limits that cover the requests.
+
+    Raises:
+        ExceptionGroup: Of one ConfigError per mistake, with file and numbers. No retry.
+    """
+    mistakes = [each for entry in catalog.entries.values() for each in _mistakes(entry, job)]
+    if mistakes:
+        named = "; ".join(each.message for each in mistakes)
+        raise ExceptionGroup(f"{len(mistakes)} departments cannot run: {named}", mistakes)
+
+
+def capacity(entry: DepartmentEntry, job: JobSpec) -> int:
+    """Count the runs of a department that its quota lets run at once."""
+    quota, one = entry.spec.kubernetes.quota, _job_of(entry, job)
+    rooms = [quota.pods]
+    for most, each in ((quota.cpu, one.cpu_request), (quota.memory, one.memory_limit)):
+        if amount(each) > 0:
+            rooms.append(int(amount(most) / amount(each)))
+    return min(rooms)
+
+
+def _job_of(entry: DepartmentEntry, job: JobSpec) -> JobSpec:
+    overrides = entry.spec.kubernetes.job.model_dump(exclude_none=True, exclude={"image"})
+    return job.model_copy(update=overrides)
+
+
+def _mistakes(entry: DepartmentEntry, job: JobSpec) -> Iterator[ConfigError]:
+    file = DEPARTMENTS / f"{entry.name.id}.yaml"
+    quota, one = entry.spec.kubernetes.quota, _job_of(entry, job)
+    if amount(one.memory_request) > amount(one.memory_limit):
+        yield ConfigError(
+            f"{file}: kubernetes.job.memory_request: a run asks for {one.memory_request} and may "
+            f"use {one.memory_limit}",
+            "Lower memory_request or raise memory_limit",
+        )
+    for what, most, needed, field in (
+        ("cpu", quota.cpu, one.cpu_request, "cpu_request"),
+        ("memory", quota.memory, one.memory_limit, "memory_limit"),
+    ):
+        if amount(most) < amount(needed):
+            yield ConfigError(
+                f"{file}: kubernetes.quota.{what}: {most} is less than the {needed} of one run",
+                f"Raise the quota, or set a lower kubernetes.job.{field}",
+            )
