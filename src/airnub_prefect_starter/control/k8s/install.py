@@ -44,10 +44,16 @@ def install(settings: Settings, release: Release, on_progress: Progress) -> None
             remedy=_look(release),
         )
     except PlatformError as error:
+        raise _explained(error, release) from error
+
+
+def _explained(error: PlatformError, release: Release) -> PlatformError:
+    """Add what is not ready, where the cluster still tells."""
+    try:
         problems = read_status(release).problems
-        if not problems:
-            raise
-        raise PlatformError(f"{error.message} | {'; '.join(problems)}", error.remedy) from error
+    except PlatformError:
+        return error
+    return PlatformError(" | ".join([error.message, *problems]), error.remedy)
 
 
 def images_of_others(settings: Settings) -> list[str]:

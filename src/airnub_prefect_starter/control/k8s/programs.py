@@ -21,6 +21,7 @@ WHERE_TO_GET: Mapping[str, str] = {
 }
 _LAST_WORDS = 5
 _GRACE_S = 10
+_LONGEST = 80
 
 
 def require_tools(names: Collection[str]) -> None:
@@ -151,10 +152,5 @@ def _failed(command: Sequence[str], words: Sequence[str], remedy: str) -> Platfo
 
 
 def _short(command: Sequence[str]) -> str:
-    """Give the program and its verb, without arguments that may be long."""
-    words = [command[0]]
-    for word in command[1:]:
-        if word.startswith("-"):
-            break
-        words.append(word)
-    return f"`{' '.join(words[:4])}`"
+    text = " ".join(command)
+    return f"`{text[:_LONGEST]}…`" if len(text) > _LONGEST else f"`{text}`"

@@ -1,4 +1,4 @@
-"""Programs of others as small scripts: they record what they are asked, and answer by what it is."""
+"""Programs of others as small scripts: they record what they are asked, and answer by that."""
 
 from __future__ import annotations
 

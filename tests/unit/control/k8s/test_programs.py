@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -36,7 +38,9 @@ def test_output_is_returned_and_input_given() -> None:
 def test_a_failure_has_the_last_words_and_the_remedy(tools: FakeTools) -> None:
     tools.fails("kind", "create", "no space left")
 
-    with pytest.raises(PlatformError, match=r"`kind create cluster` failed: no space left\. Clean"):
+    with pytest.raises(
+        PlatformError, match=r"`kind create cluster --name x` failed: no space left\. Clean"
+    ):
         run(["kind", "create", "cluster", "--name", "x"], remedy="Clean up")
 
 
@@ -65,21 +69,18 @@ def test_errors_of_a_followed_program_end_it_with_its_last_words(tools: FakeTool
     tools.does("skaffold", "run", "echo building; echo 'no such file' >&2; exit 3")
     lines: list[str] = []
 
-    with pytest.raises(PlatformError, match="`skaffold run` failed: building | no such file"):
+    with pytest.raises(PlatformError, match=r"`skaffold run` failed: building \| no such file"):
         follow(["skaffold", "run"], lines.append, timeout_s=30)
 
     assert lines == ["building", "no such file"]
 
 
-@pytest.mark.parametrize("followed", [False, True], ids=["run", "follow"])
-def test_what_takes_too_long_is_ended(followed: bool) -> None:
+@pytest.mark.parametrize("start", [run, partial(follow, on_progress=print)], ids=["run", "follow"])
+def test_what_takes_too_long_is_ended(start: Callable[..., object]) -> None:
     command = [sys.executable, "-c", SLEEP]
     begun = time.monotonic()
 
     with pytest.raises(PlatformError, match=r"took over \d s\. Look there"):
-        if followed:
-            follow(command, lambda _: None, timeout_s=0.5, remedy="Look there")
-        else:
-            run(command, timeout_s=0.5, remedy="Look there")
+        start(command, timeout_s=0.5, remedy="Look there")
 
     assert time.monotonic() - begun < 10
