@@ -31,6 +31,7 @@ RUN --mount=type=cache,target=/cache \
         /opt/venv/lib/python3*/site-packages/matplotlib/tests \
     && mkdir --parents /layer/opt \
     && mv /opt/venv /layer/opt/venv \
+    && chmod -R go-w /layer \
     && find /layer -exec touch --no-dereference --date=@0 {} +
 
 # The command line and the entry points, which refer to the code in /app: it is there once, and the
@@ -46,6 +47,7 @@ RUN touch README.md \
     && cd /layer/opt/venv/lib/python3*/site-packages/*.dist-info \
     && rm uv_cache.json \
     && sed -i '/uv_cache.json/d' RECORD \
+    && chmod -R go-w /layer \
     && find /layer -exec touch --no-dereference --date=@0 {} +
 
 FROM base AS code
