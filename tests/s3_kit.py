@@ -50,12 +50,19 @@ class S3Server:
     @contextmanager
     def reachable(self) -> Iterator[None]:
         """Let this process and its children find the server."""
-        with mock.patch.dict(os.environ, self.environment):
-            try:
-                yield
-            finally:
-                close_clients()
-                forget_abilities()
+        with reaching(self.environment):
+            yield
+
+
+@contextmanager
+def reaching(environment: dict[str, str]) -> Iterator[None]:
+    """Let this process and its children find a server, and forget it afterwards."""
+    with mock.patch.dict(os.environ, environment):
+        try:
+            yield
+        finally:
+            close_clients()
+            forget_abilities()
 
 
 def bucket_of(url: str, *, retries: int = 5, sizes: S3Sizes | None = None) -> S3Bucket:

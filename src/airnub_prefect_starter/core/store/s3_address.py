@@ -44,7 +44,7 @@ def parse_s3_url(url: str) -> S3Address:
         ConfigError: It is no such address. No retry.
     """
     parts = urlsplit(url)
-    prefix = parts.path.strip("/")
+    prefix = parts.path.removeprefix("/").removesuffix("/")
     if parts.scheme != SCHEME or parts.query or parts.fragment:
         raise _no_address(url, "it is not s3://bucket/prefix")
     if "@" in parts.netloc or ":" in parts.netloc:
