@@ -1,4 +1,4 @@
-"""``airnub k8s up | down | status``: a local cluster with the release in it."""
+"""``airnub k8s up | down | status | exec``: a local cluster with the release in it."""
 
 from __future__ import annotations
 
@@ -24,18 +24,21 @@ from airnub_prefect_starter.cli.remote import (
     NamespaceOption,
     ReleaseOption,
     chosen_release,
+    environment_on,
     on_cluster,
 )
 from airnub_prefect_starter.cli.run import as_dict, execute, named_flow, show_finished
 from airnub_prefect_starter.common.errors import PlatformError
 from airnub_prefect_starter.common.settings import Settings, load_settings
+from airnub_prefect_starter.control.environment import Layout
 from airnub_prefect_starter.control.k8s import cluster
 from airnub_prefect_starter.control.k8s.access import api_environment
 from airnub_prefect_starter.control.k8s.install import images_of_others, install
 from airnub_prefect_starter.control.k8s.last_runs import Run, last_runs
-from airnub_prefect_starter.control.k8s.programs import WHERE_TO_GET, require_tools
+from airnub_prefect_starter.control.k8s.programs import WHERE_TO_GET, hand_over, require_tools
 from airnub_prefect_starter.control.k8s.release import Release
 from airnub_prefect_starter.control.k8s.status import ClusterStatus, read_status
+from airnub_prefect_starter.control.locking import locked
 from airnub_prefect_starter.core.departments import Catalog
 
 app = typer.Typer(no_args_is_help=True, help="A local Kubernetes cluster with everything in it.")
@@ -44,6 +47,7 @@ _PROOF = ("project_beta", "ingestion")
 _LOCAL = Release()
 _UI_URL = "http://localhost:4200"
 _RUNS = 10
+_TURN_S = 1800
 _TAG = 28
 
 
@@ -64,9 +68,11 @@ def up(
     begun = time.monotonic()
     settings, catalog = settings_and_catalog()
     require_tools(WHERE_TO_GET)
-    cluster.create(settings, images_of_others(settings), progress)
-    progress("Building and installing the release; the first time takes minutes")
-    install(settings, _LOCAL, progress)
+    # Of its own: the embedded platform may be started meanwhile.
+    with locked(Layout(settings.home / "k8s"), _TURN_S, progress):
+        cluster.create(settings, images_of_others(settings), progress)
+        progress("Building and installing the release; the first time takes minutes")
+        install(settings, _LOCAL, progress)
     runs = [] if no_run else _prove(settings, catalog, as_json=as_json)
     if as_json:
         show_json({"context": _LOCAL.context, "ui": _UI_URL, "runs": runs})
@@ -137,6 +143,35 @@ def status(
         raise PlatformError(
             f"The release {chosen.name} of {chosen.context} is not ready", f"See `{look}`"
         )
+
+
+@app.command("exec", context_settings={"allow_interspersed_args": False})
+def execute_command(
+    department: Annotated[
+        str, typer.Argument(metavar="DEPT", help="Department whose store and key are used.")
+    ],
+    command: Annotated[
+        list[str], typer.Argument(metavar="COMMAND...", help="The program and its arguments.")
+    ],
+    context: ContextOption = None,
+    release: ReleaseOption = None,
+    namespace: NamespaceOption = None,
+    as_json: JsonOption = False,  # noqa: ARG001 - for errors; what is printed is the program's
+) -> None:
+    """Run a program on this machine against a release: its API, and a department's store.
+
+    It gets PREFECT_API_URL, AIRNUB_STORE_URL, AWS_ENDPOINT_URL and what else it needs as its
+    environment, for as long as it runs. Options of airnub stand before DEPT; the exit code is the
+    program's.
+
+    Example: airnub k8s exec project_beta airnub store ls -d project_beta
+    """
+    settings, catalog = settings_and_catalog()
+    entry = catalog.department(department)
+    chosen = chosen_release(settings, context, release, namespace)
+    with environment_on(settings, chosen, entry) as environ:
+        code = hand_over(command, environ)
+    raise typer.Exit(code)
 
 
 def _last_runs(release: Release) -> Sequence[Run]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Literal
 
@@ -55,7 +55,24 @@ def on_cluster(
     Raises:
         PlatformError: kubectl is not there, or the release cannot be reached.
     """
-    require_tools(["kubectl"])
-    with cluster_environment(settings, release, department, progress) as environment:
-        use_cluster(environment, os.environ)
+    with environment_on(settings, release, department) as environ:
+        for name in set(os.environ) - set(environ):
+            del os.environ[name]
+        os.environ.update(environ)
         yield load_settings()
+
+
+@contextmanager
+def environment_on(
+    settings: Settings, release: Release, department: DepartmentEntry
+) -> Iterator[Mapping[str, str]]:
+    """Give this process's environment with what points a program at a release.
+
+    Raises:
+        PlatformError: As for `on_cluster`.
+    """
+    require_tools(["kubectl"])
+    environ = dict(os.environ)
+    with cluster_environment(settings, release, department, progress) as environment:
+        use_cluster(environment, environ)
+        yield environ

@@ -178,7 +178,9 @@ def test_status_has_the_last_runs(project: Project, tools: FakeTools) -> None:
     ids=["options", "settings"],
 )
 @pytest.mark.parametrize(
-    "command", [("k8s", "status"), ("run", "sample", "--on", "k8s")], ids=["status", "run"]
+    "command",
+    [("k8s", "status"), ("run", "sample", "--on", "k8s"), ("k8s", "exec", "sample", "true")],
+    ids=["status", "run", "exec"],
 )
 def test_another_release(
     project: Project,
@@ -191,7 +193,8 @@ def test_another_release(
     cluster(tools)
     tools.gives("kubectl", "get configmaps")
 
-    done = project.run(*command, *arguments)
+    # After the department, options are those of the program.
+    done = project.run(*command[:2], *arguments, *command[2:])
 
     assert done.code == 6
     assert "release blue" in done.errors[0]
@@ -209,3 +212,43 @@ def test_run_on_a_cluster_needs_kubectl(project: Project, tools: FakeTools) -> N
 
     require_one_line(project.run("run", "sample", "--on", "k8s"), 6, "kubectl is not on the PATH")
     assert not (project.root / ".airnub").exists()
+
+
+EXTERNAL = {
+    "client.yaml": "api_url: https://api.example.com/api\nstore_url: s3://lake/team\n",
+    "cluster.yaml": "s3: {region: r1, secret_name: keys}\n",
+}
+KEY = {"access-key-id": "aWQ=", "secret-access-key": "d29yZA=="}
+
+
+@pytest.fixture
+def external(tools: FakeTools) -> FakeTools:
+    """A release whose API and store are outside the cluster."""
+    tools.gives("kubectl", "get configmaps", {"data": EXTERNAL})
+    tools.gives("kubectl", "get secrets", {"data": KEY})
+    return tools
+
+
+def test_a_program_gets_the_environment_and_gives_the_exit_code(
+    project: Project, external: FakeTools
+) -> None:
+    project.environ(AWS_PROFILE="own", PREFECT_API_KEY="own")
+    seen = project.root / "seen"
+
+    done = project.run("k8s", "exec", "sample", "/bin/sh", "-c", f"set > {seen}; exit 9")
+
+    assert done.code == 9
+    text = seen.read_text().replace("'", "")
+    assert "AIRNUB_STORE_URL=s3://lake/team\n" in text
+    assert "AWS_SECRET_ACCESS_KEY=word\n" in text
+    assert "PREFECT_API_URL=https://api.example.com/api\n" in text
+    assert "=own\n" not in text
+    assert "word" not in done.text + done.stderr
+
+
+def test_a_program_that_is_not_there(project: Project, external: FakeTools) -> None:
+    done = project.run("k8s", "exec", "--json", "sample", "no-such-program")
+
+    (error,) = [each for each in done.stderr.splitlines() if each.startswith("{")]
+    assert done.code == 6
+    assert "no-such-program cannot be started" in json.loads(error)["message"]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
 from airnub_prefect_starter.common.errors import ConfigError, PlatformError
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control.k8s.cluster import CLUSTER, CONTEXT
-from airnub_prefect_starter.control.k8s.programs import Progress, follow
+from airnub_prefect_starter.control.k8s.programs import Progress, follow, run
 from airnub_prefect_starter.control.k8s.release import Release
 from airnub_prefect_starter.control.k8s.status import read_status
 
@@ -25,6 +26,8 @@ _OPTIONS = (
     # A name of its own for every run would be a label on every pod, and restart them all.
     f"--label=skaffold.dev/run-id={CLUSTER}",
 )
+_PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
+_SILENCE_S = 10
 _VALUES = ("values.yaml", "values-local.yaml")
 _OF_OTHERS = ("postgresql", "objectStore")
 
@@ -36,24 +39,70 @@ def install(settings: Settings, release: Release, on_progress: Progress) -> None
         PlatformError: It does not; the message has what is not ready.
     """
     config = settings.project_root / "skaffold.yaml"
+    _forget_interrupted(release, on_progress)
     try:
-        follow(
-            ["skaffold", "run", "--filename", str(config), *_OPTIONS],
-            on_progress,
-            timeout_s=_INSTALL_S,
-            remedy=_look(release),
-        )
+        with _Watcher(release, on_progress) as watcher:
+            follow(
+                ["skaffold", "run", "--filename", str(config), *_OPTIONS],
+                watcher.pass_on,
+                timeout_s=_INSTALL_S,
+                remedy=_look(release),
+            )
     except PlatformError as error:
-        raise _explained(error, release) from error
+        raise PlatformError(
+            " | ".join([error.message, *_problems(release)]), error.remedy
+        ) from error
 
 
-def _explained(error: PlatformError, release: Release) -> PlatformError:
-    """Add what is not ready, where the cluster still tells."""
+def _forget_interrupted(release: Release, on_progress: Progress) -> None:
+    """Let Helm start over where an earlier installation was ended before its end.
+
+    Helm refuses for as long as its record says that one goes on; `up` holds a lock meanwhile.
+    """
+    records = f"owner=helm,name={release.name},status in ({','.join(_PENDING)})"
+    options = ("--namespace", release.namespace, "--selector", records, "--output", "name")
+    deleted = run(release.kubectl("delete", "secrets", *options))
+    if deleted.strip():
+        on_progress("An earlier installation was interrupted: going on from the one before it")
+
+
+class _Watcher:
+    """Says what is not ready whenever skaffold has been silent for a while: Helm waits silently."""
+
+    def __init__(self, release: Release, on_progress: Progress) -> None:
+        self._release = release
+        self._on_progress = on_progress
+        self._spoken = threading.Event()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._spoken.set()
+        self._thread.join()
+
+    def pass_on(self, line: str) -> None:
+        self._spoken.set()
+        self._on_progress(line)
+
+    def _watch(self) -> None:
+        while not self._done.is_set():
+            self._spoken.clear()
+            if not self._spoken.wait(_SILENCE_S):
+                waiting = "; ".join(_problems(self._release)) or "nothing is wrong so far"
+                self._on_progress(f"Still installing: {waiting}")
+
+
+def _problems(release: Release) -> list[str]:
+    """Say what is not ready, where the cluster tells it."""
     try:
-        problems = read_status(release).problems
-    except PlatformError:
-        return error
-    return PlatformError(" | ".join([error.message, *problems]), error.remedy)
+        return read_status(release).problems
+    except PlatformError as error:
+        return [error.message]
 
 
 def images_of_others(settings: Settings) -> list[str]:

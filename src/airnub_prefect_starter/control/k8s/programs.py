@@ -123,6 +123,19 @@ def follow(
         raise _failed(command, words, remedy)
 
 
+def hand_over(command: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Let a program have the terminal until it ends, and return its exit code as a shell has it.
+
+    Raises:
+        PlatformError: It cannot be started. No retry.
+    """
+    try:
+        code = subprocess.run(command, env=environ, check=False).returncode  # noqa: S603 - asked for
+    except OSError as exc:
+        raise PlatformError(f"{command[0]} cannot be started: {exc}") from exc
+    return code if code >= 0 else 128 - code
+
+
 def end(process: subprocess.Popen[str]) -> None:
     """End a process that may run: SIGTERM, then SIGKILL after 10 seconds."""
     if process.poll() is None:

@@ -6,6 +6,7 @@ import pytest
 
 from airnub_prefect_starter.common.errors import ConfigError, PlatformError
 from airnub_prefect_starter.common.settings import Settings
+from airnub_prefect_starter.control.k8s import install as module
 from airnub_prefect_starter.control.k8s.install import images_of_others, install
 from airnub_prefect_starter.control.k8s.release import Release
 from tests.project_kit import make_project, project_settings
@@ -17,6 +18,18 @@ images:
   postgresql: {registry: "", repository: postgres, tag: "17"}
   objectStore: {registry: quay.io, repository: minio/minio, tag: R1}
 """
+
+
+WAITING = {
+    "kind": "Pod",
+    "metadata": {"name": "airnub-server-0"},
+    "status": {
+        "phase": "Pending",
+        "containerStatuses": [
+            {"restartCount": 0, "state": {"waiting": {"reason": "ImagePullBackOff"}}}
+        ],
+    },
+}
 
 
 @pytest.fixture
@@ -35,7 +48,7 @@ def test_only_this_cluster_is_deployed_to(tools: FakeTools, settings: Settings) 
 
     install(settings, Release(), said.append)
 
-    (call,) = tools.calls
+    (call,) = tools.asked("skaffold")
     assert call.startswith(f"skaffold run --filename {settings.project_root}/skaffold.yaml")
     assert "--kube-context=kind-airnub" in call.split()
     # Without it, all pods would restart each time.
@@ -43,18 +56,38 @@ def test_only_this_cluster_is_deployed_to(tools: FakeTools, settings: Settings) 
     assert said == ["Deployed"]
 
 
+@pytest.mark.parametrize("deleted", ["", "secret/sh.helm.release.v1.airnub.v3\n"])
+def test_helm_goes_on_after_an_interruption(
+    tools: FakeTools, settings: Settings, deleted: str
+) -> None:
+    tools.says("kubectl", "delete secrets", deleted)
+    said: list[str] = []
+
+    install(settings, Release(), said.append)
+
+    assert [call.split()[0] for call in tools.calls] == ["kubectl", "skaffold"]
+    assert "status in (pending-install,pending-upgrade,pending-rollback)" in tools.calls[0]
+    assert bool(said) is bool(deleted)
+
+
+def test_what_is_not_ready_is_told_while_helm_waits(
+    tools: FakeTools, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SILENCE_S", 0.2)
+    tools.does("skaffold", "run", "/bin/sleep 1; echo Deployed")
+    tools.gives("kubectl", "get deployments", WAITING)
+    tools.gives("kubectl", "get nodes")
+    said: list[str] = []
+
+    install(settings, Release(), said.append)
+
+    assert said[0] == "Still installing: airnub-server-0: ImagePullBackOff"
+    assert said[-1] == "Deployed"
+
+
 def test_a_failure_names_what_is_not_ready(tools: FakeTools, settings: Settings) -> None:
     tools.fails("skaffold", "run", "1/5 deployment(s) failed")
-    waiting = {"waiting": {"reason": "ImagePullBackOff"}}
-    pod = {
-        "kind": "Pod",
-        "metadata": {"name": "airnub-server-0"},
-        "status": {
-            "phase": "Pending",
-            "containerStatuses": [{"restartCount": 0, "state": waiting}],
-        },
-    }
-    tools.gives("kubectl", "get deployments", pod)
+    tools.gives("kubectl", "get deployments", WAITING)
     tools.gives("kubectl", "get nodes")
 
     with pytest.raises(PlatformError, match=r"1/5 deployment.*airnub-server-0: Image") as caught:
@@ -70,7 +103,7 @@ def test_a_failure_is_told_even_if_the_cluster_cannot_be_read(
     tools.fails("skaffold", "run", "build failed")
     tools.fails("kubectl", "get", "connection refused")
 
-    with pytest.raises(PlatformError, match="build failed"):
+    with pytest.raises(PlatformError, match=r"build failed.*connection refused"):
         install(settings, Release(), lambda _: None)
 
 
