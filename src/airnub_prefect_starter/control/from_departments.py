@@ -37,6 +37,7 @@ from airnub_prefect_starter.core.cluster import (
 from airnub_prefect_starter.core.departments import Catalog, DepartmentEntry
 from airnub_prefect_starter.core.placement import capacity, placed, require_room
 from airnub_prefect_starter.core.store import department_url
+from airnub_prefect_starter.core.store.s3_address import parse_s3_url
 
 
 def desired_state(catalog: Catalog, settings: Settings) -> DesiredState:
@@ -67,6 +68,7 @@ def _with_processes(catalog: Catalog, settings: Settings) -> DesiredState:
 
 def _with_jobs(catalog: Catalog, cluster: ClusterConfig, settings: Settings) -> DesiredState:
     require_room(catalog, cluster.job)
+    parse_s3_url(settings.store_url)  # a folder would be gone with the pod
     common = _common(catalog, settings)
     entries = catalog.entries.values()
     namespaces = [cluster.namespace(entry.namespace) for entry in entries]

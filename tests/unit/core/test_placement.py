@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airnub_prefect_starter.common.errors import ConfigError, exit_code_of
+from airnub_prefect_starter.core.cluster import ClusterConfig, JobSpec
+from airnub_prefect_starter.core.departments import Catalog, load_catalog
+from airnub_prefect_starter.core.placement import capacity, placed, require_room
+from tests.cluster_kit import CLUSTER
+from tests.project_kit import DEPARTMENT, make_project, project_settings
+
+OVERRIDDEN = {
+    "displayName": "Other name",
+    "namespace": "airnub-apart",
+    "serviceAccount": "robot",
+    "workPool": "own",
+    "quota": {"cpu": "2", "memory": "3Gi", "pods": 7},
+}
+
+
+def _catalog(root: Path, kubernetes: str = "{}") -> Catalog:
+    make_project(root)
+    file = root / DEPARTMENT
+    file.write_text(f"{file.read_text()}kubernetes: {kubernetes}\n")
+    return load_catalog(project_settings(root))
+
+
+def _cluster(**changes: Any) -> ClusterConfig:
+    return ClusterConfig.model_validate({**CLUSTER, **changes})
+
+
+def test_without_values_of_the_release_the_files_hold(tmp_path: Path) -> None:
+    catalog = _catalog(tmp_path)
+
+    assert placed(catalog, _cluster()) == catalog
+
+
+def test_values_of_the_release_win_over_the_files(tmp_path: Path) -> None:
+    catalog = _catalog(tmp_path, "{namespace: mine, job: {memory_limit: 2Gi}}")
+
+    entry = placed(catalog, _cluster(departments={"sample": OVERRIDDEN})).department("sample")
+
+    assert entry.namespace == "apart"
+    assert entry.spec.work_pool == "own"
+    assert entry.spec.kubernetes.service_account == "robot"
+    assert entry.spec.kubernetes.quota.model_dump() == OVERRIDDEN["quota"]
+    assert entry.spec.kubernetes.job.memory_limit == "2Gi"
+    assert entry.name.display_name == "Sample"
+    assert entry.spec.stages == catalog.department("sample").spec.stages
+
+
+def test_a_department_that_the_release_does_not_have_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="release airnub has no department sample") as caught:
+        placed(_catalog(tmp_path), _cluster(departments={"other": OVERRIDDEN}))
+
+    assert "airnub render" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "expected"),
+    [
+        ("{}", 8),
+        ("{quota: {memory: 64Gi}}", 16),
+        ("{quota: {memory: 64Gi, cpu: '64'}}", 20),
+        ("{quota: {memory: 1Gi, cpu: 250m, pods: 1}}", 1),
+        ("{job: {memory_limit: 3Gi}}", 2),
+        ("{job: {cpu_request: '0'}}", 8),
+    ],
+)
+def test_the_scarcest_of_cpu_memory_and_pods_is_the_room(
+    tmp_path: Path, kubernetes: str, expected: int
+) -> None:
+    entry = _catalog(tmp_path, kubernetes).department("sample")
+
+    assert capacity(entry, JobSpec()) == expected
+    require_room(_catalog(tmp_path, kubernetes), JobSpec())
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "expected"),
+    [
+        ("{quota: {memory: 512Mi}}", "quota.memory: 512Mi is less than the 1Gi of one run"),
+        ("{quota: {cpu: 200m}}", "quota.cpu: 200m is less than the 250m of one run"),
+        ("{job: {memory_limit: 16Gi}}", "quota.memory: 8Gi is less than the 16Gi of one run"),
+        ("{job: {cpu_request: '5'}}", "quota.cpu: 4 is less than the 5 of one run"),
+        ("{job: {memory_limit: 256Mi}}", "a run asks for 512Mi and may use 256Mi"),
+        ("{job: {memory_request: 2Gi}}", "a run asks for 2Gi and may use 1Gi"),
+    ],
+)
+def test_a_quota_without_room_is_told_with_file_and_numbers(
+    tmp_path: Path, kubernetes: str, expected: str
+) -> None:
+    with pytest.raises(ExceptionGroup) as caught:
+        require_room(_catalog(tmp_path, kubernetes), JobSpec())
+
+    (mistake,) = caught.value.exceptions
+    assert isinstance(mistake, ConfigError)
+    assert mistake.message.startswith(f"{DEPARTMENT}: kubernetes.")
+    assert expected in mistake.message
+    assert mistake.remedy
+    assert exit_code_of(caught.value) == 3
+
+
+def test_no_pods_at_all_is_a_mistake_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"kubernetes\.quota\.pods"):
+        _catalog(tmp_path, "{quota: {pods: 0}}")
+
+
+def test_a_larger_job_of_the_release_may_no_longer_fit(tmp_path: Path) -> None:
+    catalog = _catalog(tmp_path)
+
+    require_room(catalog, JobSpec())
+    with pytest.raises(ExceptionGroup, match="1 departments cannot run"):
+        require_room(catalog, JobSpec(memory_limit="12Gi"))
