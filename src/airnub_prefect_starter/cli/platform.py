@@ -131,6 +131,8 @@ def bootstrap(
     """Register block types, blocks, variables, pool, queues, limits, deployments, automations.
 
     A second run changes nothing. Only objects that carry the project's tag are ever removed.
+    Where AIRNUB_CLUSTER_FILE is set, runs become Kubernetes Jobs, and the embedded object store
+    gets its bucket and a key for each department.
 
     Example: airnub bootstrap --check
     """

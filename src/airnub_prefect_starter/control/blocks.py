@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from prefect.blocks.core import Block
 from prefect.blocks.system import Secret
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import BlockDocument
-from pydantic import SecretStr
+from pydantic import JsonValue, SecretStr
 
 from airnub_prefect_starter.blocks import ContentStore
 from airnub_prefect_starter.common.errors import ConfigError
@@ -62,7 +63,7 @@ class Blocks(Kind[BlockSpec]):
         """See ``Kind.describe``."""
         if isinstance(spec, SecretSpec):
             return {"value": _value(spec).get_secret_value()}
-        return {"url": spec.url, "department": spec.department, "durability": spec.durability}
+        return _store_fields(spec)
 
     def read(self, client: SyncPrefectClient) -> Mapping[str, Current]:
         """See ``Kind.read``."""
@@ -81,9 +82,13 @@ class Blocks(Kind[BlockSpec]):
         block = (
             Secret(value=_value(spec))
             if isinstance(spec, SecretSpec)
-            else ContentStore(url=spec.url, department=spec.department, durability=spec.durability)
+            else ContentStore.model_validate(_store_fields(spec))
         )
         block.save(spec.name, overwrite=True, _sync=True)  # type: ignore[call-arg]
+
+
+def _store_fields(spec: ContentStoreSpec) -> dict[str, JsonValue]:
+    return {key: value for key, value in asdict(spec).items() if key != "name"}
 
 
 def _value(spec: SecretSpec) -> SecretStr:

@@ -115,7 +115,10 @@ def _await(
     while (error := error_of()) is not None:
         now = time.monotonic()
         if now - begun > timeout_s:
-            raise PlatformError(f"{url} does not answer: {error}", "Run `airnub status`") from error
+            raise PlatformError(
+                f"{url} does not answer: {error}",
+                "Run `airnub status`, or on a cluster `airnub k8s status`",
+            ) from error
         if now - shown >= _PROGRESS_S:
             on_progress(f"Waiting for {url}")
             shown = now

@@ -23,12 +23,18 @@ class VariableSpec:
 
 @dataclass(frozen=True)
 class ContentStoreSpec:
-    """A department's ``ContentStore`` block; ``url`` is that of the department's own store."""
+    """A department's ``ContentStore`` block; ``url`` is that of the department's own store.
+
+    Of a bucket also the server, its region, and the Kubernetes Secret with the runs' keys.
+    """
 
     name: str
     department: str
     url: str
     durability: Literal["full", "batch", "none"] = "full"
+    endpoint_url: str | None = None
+    region: str | None = None
+    credentials_secret: str | None = None
 
 
 @dataclass(frozen=True)

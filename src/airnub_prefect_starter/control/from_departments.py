@@ -32,6 +32,7 @@ from airnub_prefect_starter.core.cluster import (
     ClusterConfig,
     JobSpec,
     PoolSpec,
+    S3Spec,
     load_cluster,
 )
 from airnub_prefect_starter.core.departments import Catalog, DepartmentEntry
@@ -75,6 +76,7 @@ def _with_jobs(catalog: Catalog, cluster: ClusterConfig, settings: Settings) -> 
     # No Secret blocks: there a department's secrets are in the environment of its runs.
     return replace(
         common,
+        stores=tuple(_in_bucket(each, cluster.s3) for each in common.stores),
         pools=tuple(_cluster_pools(catalog, cluster, settings.store_url)),
         queues=tuple(_cluster_queue(entry, cluster.job) for entry in entries),
         deployments=deployments(catalog, cluster.release, cluster.flows_image),
@@ -131,6 +133,15 @@ def _store(entry: DepartmentEntry, settings: Settings) -> ContentStoreSpec:
         department=entry.name.id,
         url=department_url(settings.store_url, entry.name.id),
         durability=settings.durability,
+    )
+
+
+def _in_bucket(store: ContentStoreSpec, s3: S3Spec) -> ContentStoreSpec:
+    return replace(
+        store,
+        endpoint_url=s3.endpoint_url,
+        region=s3.region,
+        credentials_secret=s3.secret_name,
     )
 
 

@@ -342,16 +342,17 @@ def _check_names(catalog: Catalog) -> None:
     if collisions:
         raise ConfigError(
             f"Names collide: {'; '.join(collisions)}",
-            "Rename a department, stage, category or secret",
+            "Rename a department, stage, category, secret or namespace",
         )
 
 
 def _names(catalog: Catalog) -> Iterator[tuple[str, str, str]]:
-    """List kind, name and owner of what departments share one namespace for in Prefect."""
+    """List kind, name and owner of what must not be of two departments."""
     flows: tuple[Stage | Category, ...] = (*catalog.stages, *catalog.categories)
     for named in flows:
         yield "variable", named.variable, named.deployment
         yield "flow name", named.flow_name, named.deployment
     for entry in catalog.entries.values():
+        yield "Kubernetes namespace", entry.namespace, entry.name.id
         for secret in entry.spec.secrets:
             yield "Secret block", entry.secret_block(secret), f"{entry.name.id}'s secret {secret}"

@@ -58,6 +58,24 @@ def test_a_changed_department_makes_stale_what_is_made_of_it(project: Project) -
     assert done.errors == ["error: Stale: .github/CODEOWNERS. Run `airnub render`"]
 
 
+@pytest.mark.parametrize("command", ["render", "config check"])
+def test_a_quota_without_room_for_a_run_is_told(project: Project, command: str) -> None:
+    file = project.root / DEPARTMENT
+    file.write_text(f"{file.read_text()}kubernetes: {{quota: {{memory: 512Mi, cpu: 100m}}}}\n")
+
+    done = project.run(*command.split())
+
+    assert (done.code, done.errors) == (
+        3,
+        [
+            f"error: {DEPARTMENT}: kubernetes.quota.cpu: 100m is less than the 250m of one run. "
+            "Raise the quota, or set a lower kubernetes.job.cpu_request",
+            f"error: {DEPARTMENT}: kubernetes.quota.memory: 512Mi is less than the 1Gi of one run. "
+            "Raise the quota, or set a lower kubernetes.job.memory_limit",
+        ],
+    )
+
+
 def test_a_folder_in_the_way_is_told(project: Project) -> None:
     (project.root / FILES[0]).mkdir()
 

@@ -18,6 +18,7 @@ from airnub_prefect_starter.common.names import (
     parse_flow_file,
     parse_flow_name,
     parse_identifier,
+    run_labels,
     suggest_identifier,
     title,
     unknown,
@@ -132,6 +133,19 @@ def test_the_names_of_the_documents() -> None:
         "stage:ingestion",
         "category:public_api_data",
     )
+
+
+@given(identifiers)
+def test_labels_are_the_identifiers_and_fit_for_kubernetes(text: str) -> None:
+    labels = run_labels(text, text, text)
+
+    assert labels == {
+        "airnub.io/department": text,
+        "airnub.io/stage": text,
+        "airnub.io/category": text,
+    }
+    assert "airnub.io/category" not in run_labels(text, text)
+    assert re.fullmatch(r"[a-z0-9]([a-z0-9_]{0,61}[a-z0-9])?", text)
 
 
 def test_functions_are_named_like_their_modules() -> None:

@@ -34,6 +34,11 @@ def test_defaults_are_below_the_project_root(root: Path) -> None:
     assert settings.home == root / ".airnub"
     assert settings.store_url == (root / "data" / "store").as_uri()
     assert settings.durability == "full"
+    assert settings.cluster_file is None
+
+
+def test_a_file_of_the_cluster_can_be_named(root: Path) -> None:
+    assert _load(root, AIRNUB_CLUSTER_FILE="/etc/a.yaml").cluster_file == Path("/etc/a.yaml")
 
 
 def test_reads_dotenv(root: Path) -> None:

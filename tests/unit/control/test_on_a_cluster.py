@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airnub_prefect_starter.common.errors import ConfigError
-from airnub_prefect_starter.control.desired import DesiredState, EventRuleSpec
+from airnub_prefect_starter.control.desired import ContentStoreSpec, DesiredState, EventRuleSpec
 from airnub_prefect_starter.control.environment import RUN_ENVIRONMENT
 from airnub_prefect_starter.control.from_departments import desired_state
 from airnub_prefect_starter.control.store_users import object_store
@@ -134,7 +134,15 @@ def test_no_secret_is_registered(root: Path) -> None:
 def test_stores_are_in_the_bucket(root: Path) -> None:
     (store,) = _desired(root).stores
 
-    assert store.url == "s3://airnub/store/sample"
+    assert store == ContentStoreSpec(
+        name="sample",
+        department="sample",
+        url="s3://airnub/store/sample",
+        durability="none",
+        endpoint_url=CLUSTER["s3"]["endpoint_url"],
+        region="us-east-1",
+        credentials_secret="airnub-s3",  # noqa: S106 - a name
+    )
 
 
 def test_lost_runs_are_looked_for_in_the_departments_namespaces(root: Path) -> None:

@@ -130,6 +130,44 @@ def test_secrets_that_meet_in_one_block_are_refused(tmp_path: Path) -> None:
         catalog_of(tmp_path, "a: A\na_b: AB\n", a=one, a_b=two)
 
 
+def test_departments_do_not_share_a_namespace(tmp_path: Path) -> None:
+    own = "owners: [a@b.ie]\nstages: {ingestion: {categories: {x: {}}}}\n"
+    other = f"{own}kubernetes: {{namespace: dept-a}}\n"
+
+    with pytest.raises(ConfigError, match="Kubernetes namespace dept-a would be of a and of b"):
+        catalog_of(tmp_path, "a: A\nb: B\n", a=own, b=other)
+
+
+def test_a_department_s_namespace_is_its_own_or_what_its_file_says(tmp_path: Path) -> None:
+    named = f"{ALPHA}kubernetes: {{namespace: apart}}\n"
+
+    catalog = catalog_of(tmp_path, f"{MAPPING}a_b: AB\n", alpha=named, a_b=ALPHA)
+
+    assert [each.namespace for each in catalog.entries.values()] == ["dept-a-b", "apart"]
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "message"),
+    [
+        ("{namespace: Apart}", "kubernetes.namespace"),
+        (f"{{namespace: {'a' * 47}}}", "kubernetes.namespace"),
+        ("{service_account: no_dashes}", "kubernetes.service_account"),
+        ("{quota: {cpu: much}}", "kubernetes.quota.cpu"),
+        ("{quota: {pods: 0}}", "kubernetes.quota.pods"),
+        ("{job: {memory_limit: 1GB}}", "kubernetes.job.memory_limit"),
+        ("{job: {active_deadline_seconds: 0}}", "kubernetes.job.active_deadline_seconds"),
+        ("{job: {command: x}}", "kubernetes.job.command: unknown key"),
+    ],
+)
+def test_what_kubernetes_would_refuse_is_refused_with_its_place(
+    tmp_path: Path, kubernetes: str, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=r"alpha\.yaml:\d+:\d+: ") as caught:
+        catalog_of(tmp_path, MAPPING, alpha=f"{ALPHA}kubernetes: {kubernetes}\n")
+
+    assert message in caught.value.message
+
+
 @pytest.mark.parametrize(
     ("department", "stage", "category", "hint"),
     [
