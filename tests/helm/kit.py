@@ -38,6 +38,7 @@ PROFILES: Mapping[str, tuple[str, ...]] = {
         *("--set", "server.ingress.className=nginx,server.ingress.tlsSecret=tls"),
         *("--set", "departments.machine_learning.workPool=ml,workPools.ml.replicas=2"),
         *("--set", "networkPolicy.dns.cidrs={169.254.20.10/32}"),
+        *("--set", "scheduling.nodeSelector.pool=data,scheduling.tolerations[0].key=data"),
         *("--set-string", "job.env.LEVEL=high,server.env.PREFECT_SERVER_API_DEFAULT_LIMIT=100"),
     ),
     "database with TLS": (

@@ -90,6 +90,12 @@ def test_what_runs_for_long_has_probes_and_a_priority(pod: Pod) -> None:
     assert ("priorityClassName" in pod.spec) == (pod.component != "sources")
 
 
+def test_pods_can_be_sent_to_nodes_of_their_own() -> None:
+    for pod in pods(profile("everything")):
+        assert pod.spec["nodeSelector"] == {"pool": "data"}
+        assert pod.spec["tolerations"] == [{"key": "data"}]
+
+
 def test_development_credentials_are_in_secrets_alone() -> None:
     manifests = render(*PROFILES["local"], *sets(MARKS))
     inside, outside = [str(each) for each in kind(manifests, "Secret")], without_secrets(manifests)

@@ -19,6 +19,14 @@ imagePullSecrets:
 - name: {{ . }}
 {{- end }}
 {{- end }}
+{{- with .root.Values.scheduling.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .root.Values.scheduling.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}
 
 {{/* Security context of every container. */}}
@@ -82,5 +90,5 @@ securityContext:
 
 {{/* Restarts pods when a development Secret that they read only once changes. */}}
 {{- define "airnub.secretChecksum" -}}
-checksum/development-secrets: {{ .Values.developmentSecrets | toJson | sha256sum }}
+checksum/development-secrets: {{ omit .Values.developmentSecrets "departments" | toJson | sha256sum }}
 {{- end }}
