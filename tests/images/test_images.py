@@ -4,9 +4,8 @@ import json
 import re
 import time
 import tomllib
-import urllib.error
-import urllib.request
 
+import httpx
 import pytest
 
 from tests.images.kit import ROOT, Image, docker
@@ -37,12 +36,13 @@ def answer(container: str, port: int, path: str, timeout_s: float = 90) -> bytes
     deadline = time.monotonic() + timeout_s
     while True:
         try:
-            with urllib.request.urlopen(f"http://{address}{path}", timeout=10) as response:
-                body: bytes = response.read()
-                return body
-        except (urllib.error.URLError, ConnectionError):
+            response = httpx.get(f"http://{address}{path}", timeout=10)
+        except httpx.TransportError:
             assert time.monotonic() < deadline, docker("logs", container)
             time.sleep(0.5)
+        else:
+            response.raise_for_status()
+            return response.content
 
 
 def test_runs_as_a_user_by_number_who_owns_nothing(image: Image) -> None:
