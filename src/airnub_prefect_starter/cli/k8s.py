@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -133,11 +133,13 @@ def status(
     require_tools(["kubectl"])
     chosen = chosen_release(load_settings(), context, release, namespace)
     found = read_status(chosen)
+    if not as_json:
+        _show(found)
     runs = _last_runs(chosen) if found.ready else []
     if as_json:
         show_json({"ready": found.ready, **asdict(found), "runs": [asdict(each) for each in runs]})
-    else:
-        _show(found, runs)
+    elif runs:
+        _show_runs(runs)
     if not found.ready:
         look = " ".join(chosen.kubectl("describe", "pods", "--namespace", chosen.namespace))
         raise PlatformError(
@@ -179,34 +181,20 @@ def _last_runs(release: Release) -> Sequence[Run]:
         return last_runs(environment, _RUNS)
 
 
-def _show(found: ClusterStatus, runs: Sequence[Run]) -> None:
-    tables: dict[str, tuple[tuple[str, ...], list[tuple[Any, ...]]]] = {
-        "Nodes": (
-            ("node", "ready", "version"),
-            [(each.name, _yes(ok=each.ready), each.version) for each in found.nodes],
-        ),
-        "Workloads": (
-            ("workload", "ready", "image"),
-            [
-                (each.name, f"{each.ready}/{each.wanted}", _short(each.image))
-                for each in found.workloads
-            ],
-        ),
-        "Pods": (
-            ("pod", "phase", "restarts", "problem"),
-            [(each.name, each.phase, each.restarts, each.problem) for each in found.pods],
-        ),
-        "Last runs": (
-            ("run", "flow", "state", "started", "Job"),
-            [
-                (each.name, each.flow, each.state, _second(each.started_at), each.job)
-                for each in runs
-            ],
-        ),
-    }
-    for title, (headings, rows) in tables.items():
-        if rows:
-            show_table(title, headings, rows)
+def _show(found: ClusterStatus) -> None:
+    nodes = [(each.name, _yes(ok=each.ready), each.version) for each in found.nodes]
+    show_table("Nodes", ("node", "ready", "version"), nodes)
+    workloads = [
+        (each.name, f"{each.ready}/{each.wanted}", _short(each.image)) for each in found.workloads
+    ]
+    show_table("Workloads", ("workload", "ready", "image"), workloads)
+    pods = [(each.name, each.phase, each.restarts, each.problem) for each in found.pods]
+    show_table("Pods", ("pod", "phase", "restarts", "problem"), pods)
+
+
+def _show_runs(runs: Sequence[Run]) -> None:
+    rows = [(each.name, each.flow, each.state, _second(each.started_at), each.job) for each in runs]
+    show_table("Last runs", ("run", "flow", "state", "started", "Job"), rows)
 
 
 def _short(image: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping
 from typing import Any, Self
@@ -27,6 +28,7 @@ _OPTIONS = (
     f"--label=skaffold.dev/run-id={CLUSTER}",
 )
 _PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
+_LAYER = re.compile("[0-9a-f]{12}: ")  # what a push says of each of dozens of layers
 _SILENCE_S = 10
 _VALUES = ("values.yaml", "values-local.yaml")
 _OF_OTHERS = ("postgresql", "objectStore")
@@ -87,7 +89,8 @@ class _Watcher:
 
     def pass_on(self, line: str) -> None:
         self._spoken.set()
-        self._on_progress(line)
+        if not _LAYER.match(line):
+            self._on_progress(line)
 
     def _watch(self) -> None:
         while not self._done.is_set():

@@ -65,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
 @contextmanager
 def answering(status: int, body: bytes) -> Iterator[Api]:
     with Api(status, body) as api:
-        thread = threading.Thread(target=api.serve_forever)
+        thread = threading.Thread(target=api.serve_forever, args=(0.01,))
         thread.start()
         yield api
         api.shutdown()
