@@ -10,6 +10,7 @@ from importlib.resources import files
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.objects import WorkPool, WorkQueue
+from prefect.exceptions import ObjectAlreadyExists
 from pydantic import JsonValue
 
 from airnub_prefect_starter.common.errors import ConfigError, PlatformError
@@ -45,10 +46,14 @@ class WorkPools(Kind[WorkPoolSpec]):
         """
         if current is None:
             fields = {"base_job_template": _default_template(spec.type), **_settable(spec)}
-            client.create_work_pool(
-                WorkPoolCreate.model_validate({"name": spec.name, "type": spec.type, **fields})
-            )
-            return
+            wanted = {"name": spec.name, "type": spec.type, **fields}
+            try:
+                client.create_work_pool(WorkPoolCreate.model_validate(wanted))
+            except ObjectAlreadyExists:
+                # A worker has made it since it was read.
+                current = _current_pool(client.read_work_pool(spec.name))
+            else:
+                return
         if current.fields["type"] != spec.type:
             raise PlatformError(
                 f"Work pool {spec.name} is of type {current.fields['type']}, not {spec.type}",

@@ -32,10 +32,11 @@ from airnub_prefect_starter.control.deployments import read_deployments
 from airnub_prefect_starter.control.desired import DesiredState
 from airnub_prefect_starter.control.from_departments import desired_state
 from airnub_prefect_starter.control.platform import quiet
+from airnub_prefect_starter.control.pools import WorkPools
 from airnub_prefect_starter.control.reconcile import Plan, Summary
 from airnub_prefect_starter.control.render import KUBERNETES, render_files
 from airnub_prefect_starter.core.cluster import load_cluster
-from airnub_prefect_starter.core.departments import load_catalog
+from airnub_prefect_starter.core.departments import Catalog, load_catalog
 from airnub_prefect_starter.core.placement import placed
 from tests.cluster_kit import CLUSTER, write_cluster
 from tests.pod_security import violations
@@ -76,8 +77,15 @@ def on_cluster(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def wanted(on_cluster: Settings) -> DesiredState:
-    return desired_state(load_catalog(on_cluster), on_cluster)
+def catalog(on_cluster: Settings) -> Catalog:
+    """Take the small department alone: loading the flows of all takes seconds, each time."""
+    everything = load_catalog(on_cluster)
+    return replace(everything, entries={"project_beta": everything.department("project_beta")})
+
+
+@pytest.fixture(scope="module")
+def wanted(catalog: Catalog, on_cluster: Settings) -> DesiredState:
+    return desired_state(catalog, on_cluster)
 
 
 @pytest.fixture
@@ -166,6 +174,20 @@ def test_a_pool_that_a_worker_made_first_gets_our_template(
     ]
     assert (
         client.read_work_pool(name).base_job_template
+        == client.read_work_pool(POOL).base_job_template
+    )
+
+
+def test_a_pool_that_a_worker_makes_between_reading_and_writing_gets_our_template(
+    client: SyncPrefectClient, registered: DesiredState
+) -> None:
+    pool = replace(registered.pools[0], name="made-meanwhile")
+    client.create_work_pool(WorkPoolCreate(name=pool.name, type="kubernetes"))
+
+    WorkPools({pool.name: pool}).write(client, pool, None)
+
+    assert (
+        client.read_work_pool(pool.name).base_job_template
         == client.read_work_pool(POOL).base_job_template
     )
 
@@ -268,7 +290,7 @@ def test_a_broken_flow_fails_its_own_registration_alone(
     (tmp_path / "flows" / "broken.py").write_text("import no_such_module_anywhere\n")
     broken = replace(
         registered.deployments[0],
-        name="project_alpha.broken",
+        name="project_beta.broken",
         entrypoint="flows/broken.py:broken",
         source=tmp_path,
     )
@@ -298,23 +320,27 @@ def deploy(client: SyncPrefectClient, file: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.fixture
+def rendered(catalog: Catalog, on_cluster: Settings, tmp_path: Path) -> Path:
+    """Render prefect.k8s.yaml for the pool of the test."""
+    cluster = load_cluster(on_cluster)
+    assert cluster is not None
+    file = tmp_path / "prefect.k8s.yaml"
+    file.write_text(render_files(placed(catalog, cluster))[KUBERNETES])
+    return file
+
+
 def test_plain_prefect_registers_the_same_but_for_the_image_and_bootstrap_adds_it(
     client: SyncPrefectClient,
-    on_cluster: Settings,
     registered: DesiredState,
     register: Callable[[DesiredState], Summary],
     planned: Callable[[DesiredState], Plan],
-    tmp_path: Path,
+    rendered: Path,
 ) -> None:
-    cluster = load_cluster(on_cluster)
-    assert cluster is not None
-    catalog = placed(load_catalog(on_cluster), cluster)
-    file = tmp_path / "prefect.k8s.yaml"
-    file.write_text(render_files(catalog)[KUBERNETES])
     for each in read_deployments(client).values():
         client.delete_deployment(each.id)
 
-    deploy(client, file)
+    deploy(client, rendered)
 
     keys = {each.key for each in registered.deployments}
     plan = planned(registered)

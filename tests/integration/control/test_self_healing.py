@@ -114,13 +114,12 @@ def sleeping_runs(client: SyncPrefectClient, since: set[UUID]) -> list[FlowRun]:
     ]
 
 
-def killed_runs(client: SyncPrefectClient, folder: Path, *tags: str) -> list[UUID]:
-    """Run a flow with a subflow in a process, and kill it after their first heartbeats."""
-    since = {each.id for each in client.read_flow_runs()}
+def start(client: SyncPrefectClient, folder: Path, tag: str) -> subprocess.Popen[bytes]:
+    """Run a flow with a subflow in a process of its own."""
     script = folder / "sleeping.py"
     script.write_text(SLEEPING)
-    process = subprocess.Popen(
-        [sys.executable, str(script), *tags],
+    return subprocess.Popen(
+        [sys.executable, str(script), tag],
         env={
             **os.environ,
             "PREFECT_API_URL": str(client.api_url),
@@ -131,30 +130,39 @@ def killed_runs(client: SyncPrefectClient, folder: Path, *tags: str) -> list[UUI
         stderr=subprocess.DEVNULL,
     )
 
+
+def killed_runs(
+    client: SyncPrefectClient, folder: Path, *tags: str
+) -> tuple[list[FlowRun], list[FlowRun]]:
+    """Run flows with two tags and kill them after their first heartbeats."""
+    since = {each.id for each in client.read_flow_runs()}
+    processes = [start(client, folder, tag) for tag in tags]
+
     def are_heard() -> bool:
-        runs = sleeping_runs(client, since)
-        return len(runs) == 2 and {f"prefect.flow-run.{each.id}" for each in runs} <= heartbeats(
-            client
-        )
+        runs = {f"prefect.flow-run.{each.id}" for each in sleeping_runs(client, since)}
+        return len(runs) == 4 and runs <= heartbeats(client)
 
     wait(are_heard)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    return [each.id for each in sleeping_runs(client, since)]
+    for process in processes:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    runs = sleeping_runs(client, since)
+    first, second = ([run for run in runs if tag in run.tags] for tag in tags)
+    return first, second
 
 
 def test_killed_runs_and_their_subflows_crash_and_nobody_else_s(
     client: SyncPrefectClient, tmp_path: Path
 ) -> None:
-    theirs = killed_runs(client, tmp_path, "other")
-    ours = killed_runs(client, tmp_path, MANAGED_TAG)
+    ours, theirs = killed_runs(client, tmp_path, MANAGED_TAG, "other")
 
+    assert (len(ours), len(theirs)) == (2, 2)
     for run in ours:
-        state = reaches(client, run, StateType.CRASHED)
+        state = reaches(client, run.id, StateType.CRASHED)
         assert state.message is not None
         assert "no heartbeat for 10 s" in state.message
         assert "run it again" in state.message
-    assert [state_of(client, run).type for run in theirs] == [StateType.RUNNING] * 2
+    assert {state_of(client, run.id).type for run in theirs} == {StateType.RUNNING}
 
 
 def test_a_run_that_never_begins_crashes_and_one_that_ended_is_left_alone(
