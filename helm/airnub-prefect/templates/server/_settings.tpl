@@ -11,6 +11,7 @@
       "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT" "false"
       "PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS" ($server.corsAllowedOrigins | default $ui)
       "PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED" ($server.csrfProtection | toString)
+      "PREFECT_SERVER_METRICS_ENABLED" ($server.metrics | toString)
       "PREFECT_SERVER_DATABASE_SQLALCHEMY_POOL_SIZE" ($server.database.poolSize | int | toString)
       "PREFECT_SERVER_DATABASE_SQLALCHEMY_MAX_OVERFLOW" ($server.database.maxOverflow | int | toString)
       "PREFECT_SERVER_DATABASE_TIMEOUT" ($server.database.timeoutSeconds | int | toString)
