@@ -1,6 +1,6 @@
 """One cluster and one release for all tests here: `airnub k8s up` from nothing, `down` at the end.
 
-``AIRNUB_E2E_KEEP=1`` uses a cluster that is there and leaves it there.
+``AIRNUB_E2E_KEEP=1`` takes the release that is there, as it is, and leaves it there.
 """
 
 import os
@@ -20,12 +20,13 @@ def release() -> Iterator[Release]:
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     if missing:
         pytest.skip(f"not on PATH: {', '.join(missing)}")
-    if not KEEP:
-        airnub("k8s", "down")
+    if KEEP:
+        yield Release()
+        return
+    airnub("k8s", "down")
     airnub("k8s", "up", timeout=1500)
     yield Release()
-    if not KEEP:
-        airnub("k8s", "down")
+    airnub("k8s", "down")
 
 
 @pytest.fixture
