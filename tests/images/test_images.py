@@ -151,13 +151,19 @@ print("content-store" in get_registry_for_type(Block))
 
 def test_the_server_serves_api_and_ui_from_a_read_only_root(platform: Image) -> None:
     command = ("prefect", "server", "start", "--host", "0.0.0.0", "--port", "4200")  # noqa: S104
-    with platform.running(*command, options=("--publish=127.0.0.1::4200",)) as container:
+    options = ("--publish=127.0.0.1::4200", "--env=PREFECT_SERVER_UI_STATIC_DIRECTORY=/tmp/ui")
+    with platform.running(*command, options=options) as container:
         assert json.loads(answer(container, 4200, "/api/ready")) == {"message": "OK"}
         page = answer(container, 4200, "/").decode()
         script = re.search(r'src="(/[^"]+\.js)"', page)
 
         assert script
         assert len(answer(container, 4200, script[1])) > 1000
+
+
+def test_the_platform_image_sets_nothing_of_the_server(platform: Image) -> None:
+    """A worker would pass it on to every Job."""
+    assert platform.python("import os; print([n for n in os.environ if 'SERVER' in n])") == "[]"
 
 
 def test_the_sources_serve_the_sample_data(sources: Image) -> None:
