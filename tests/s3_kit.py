@@ -18,11 +18,14 @@ import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest import mock
+from urllib.parse import urlsplit
 
 import pytest
+from minio import MinioAdmin
+from minio.credentials.providers import StaticProvider
 
 from airnub_prefect_starter.core.store.s3 import S3Backend
 from airnub_prefect_starter.core.store.s3_abilities import forget_abilities
@@ -30,6 +33,7 @@ from airnub_prefect_starter.core.store.s3_address import parse_s3_url
 from airnub_prefect_starter.core.store.s3_bucket import S3Bucket, S3Sizes
 from airnub_prefect_starter.core.store.s3_client import S3Connection, close_clients, ensure_bucket
 from airnub_prefect_starter.core.store.s3_opening import prepare
+from airnub_prefect_starter.core.store.s3_policy import department_policy
 
 NAMED = "AIRNUB_TEST_S3_URL"
 USER, PASSWORD = "test-root", "test-root-password"
@@ -38,14 +42,35 @@ _START_S = 60
 
 @dataclass(frozen=True)
 class S3Server:
-    """A server and the environment that leads to it; ``root`` is an address in it."""
+    """A server and the environment that leads to it; ``root`` is an address in it.
+
+    ``ours`` says that it was started for the tests, so that users may be made.
+    """
 
     root: str
     environment: dict[str, str]
+    ours: bool
 
     def url(self) -> str:
         """Give the address of a new store."""
         return f"{self.root}/{uuid.uuid4().hex}"
+
+    def of_department(self) -> S3Server:
+        """Make a user who may do below a new address what a department may in its store."""
+        if not self.ours:
+            pytest.skip("users are made only on a server that the tests have started")
+        address = parse_s3_url(self.url())
+        user, password = uuid.uuid4().hex[:20], uuid.uuid4().hex
+        admin = MinioAdmin(
+            endpoint=urlsplit(self.environment["AWS_ENDPOINT_URL"]).netloc,
+            credentials=StaticProvider(USER, PASSWORD),
+            secure=False,
+        )
+        admin.policy_add(user, policy=department_policy(address.bucket, address.prefix))
+        admin.user_add(user, password)
+        admin.attach_policy([user], user=user)
+        keys = {"AWS_ACCESS_KEY_ID": user, "AWS_SECRET_ACCESS_KEY": password}
+        return replace(self, root=address.url, environment={**self.environment, **keys})
 
     @contextmanager
     def reachable(self) -> Iterator[None]:
@@ -57,6 +82,8 @@ class S3Server:
 @contextmanager
 def reaching(environment: dict[str, str]) -> Iterator[None]:
     """Let this process and its children find a server, and forget it afterwards."""
+    close_clients()
+    forget_abilities()
     with mock.patch.dict(os.environ, environment):
         try:
             yield
@@ -80,13 +107,13 @@ def s3_backend(url: str, *, sizes: S3Sizes | None = None) -> S3Backend:
 def s3_server() -> Iterator[S3Server]:
     """Give a server, or skip and say why."""
     if named := os.environ.get(NAMED):
-        yield S3Server(named.rstrip("/"), {})
+        yield S3Server(named.rstrip("/"), {}, ours=False)
         return
     program = shutil.which("minio")
     if program is None:
         pytest.skip(f"No {NAMED} is set and no minio program is on the PATH")
     with tempfile.TemporaryDirectory(prefix="minio-") as folder, _running(program, folder) as port:
-        server = S3Server("s3://airnub-test/stores", _environment(port))
+        server = S3Server("s3://airnub-test/stores", _environment(port), ours=True)
         with server.reachable():
             ensure_bucket(parse_s3_url(server.root), S3Connection())
         yield server

@@ -29,6 +29,7 @@ from airnub_prefect_starter.core.store.protocol import Body, PutStatus, Reader, 
 from airnub_prefect_starter.core.store.reading import hash_of
 from airnub_prefect_starter.core.store.s3_abilities import abilities
 from airnub_prefect_starter.core.store.s3_bucket import (
+    Answer,
     S3Bucket,
     date_ns,
     seconds_ns,
@@ -129,8 +130,7 @@ class S3Backend:
             head = self.bucket.head(key)
             if head is None:
                 return False
-            if seconds_ns(head["LastModified"]) >= date_ns(head):
-                time.sleep(1)
+            self._let_a_second_pass(head)
             if not self._copy(key, key, size_of(head)):
                 return False
             wait_for_claims(self.bucket, key)
@@ -218,6 +218,11 @@ class S3Backend:
                 return False
             raise
         return True
+
+    def _let_a_second_pass(self, head: Answer) -> None:
+        """Wait if a copy made now would have the time that the object has already."""
+        if seconds_ns(head["LastModified"]) >= date_ns(head):
+            time.sleep(1)
 
     def _reap_uploads(self, before_ns: int, *, apply: bool) -> int:
         try:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from datetime import timedelta
+from threading import Thread
 
 import pytest
 
@@ -76,3 +79,32 @@ def test_a_claim_that_a_killed_gc_left_is_of_no_effect(broken: BrokenS3, plain: 
     name = f"stores/alpha/{TMP}claim-{Digest.of(key.encode()).hex}-1"
     broken.s3.put(name, b"", modified=long_ago)
     assert plain.touch(key)
+
+
+def test_a_touch_between_gcs_look_and_its_delete_is_not_lost(
+    broken: BrokenS3, plain: S3Backend
+) -> None:
+    """Either the object stays, or the writer hears that it is gone and puts it again."""
+    key, _ = put(plain, b"bytes")
+    seen = plain.stat(key)
+    assert seen is not None
+    answers: list[bool] = []
+    writer = Thread(target=lambda: answers.append(plain.touch(key)))
+
+    def overtake(request: Request) -> None:
+        if request.name == "DELETE Object" and request.key.endswith(key):
+            writer.start()
+            wait_until(lambda: answers or "GET Bucket" in broken.names())
+
+    broken.rules.append(overtake)
+    discarded = plain.discard(seen, keep_in_trash=False)
+    writer.join()
+    assert (discarded, answers) == (True, [False])
+    assert plain.stat(key) is None
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
