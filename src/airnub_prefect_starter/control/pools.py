@@ -45,7 +45,7 @@ class WorkPools(Kind[WorkPoolSpec]):
             PlatformError: The pool is there with another type, which cannot be changed. No retry.
         """
         if current is None:
-            fields = {"base_job_template": _default_template(spec.type), **_settable(spec)}
+            fields = {"base_job_template": default_template(spec.type), **_settable(spec)}
             wanted = {"name": spec.name, "type": spec.type, **fields}
             try:
                 client.create_work_pool(WorkPoolCreate.model_validate(wanted))
@@ -134,7 +134,7 @@ def _settable(spec: WorkPoolSpec) -> dict[str, JsonValue]:
         "concurrency_limit": spec.concurrency_limit,
     }
     if spec.template_patch is not None:
-        fields["base_job_template"] = _merged(_default_template(spec.type), spec.template_patch)
+        fields["base_job_template"] = _merged(default_template(spec.type), spec.template_patch)
     return fields
 
 
@@ -162,7 +162,12 @@ def _current_pool(pool: WorkPool) -> Current:
     return Current(str(pool.id), fields)
 
 
-def _default_template(pool_type: str) -> dict[str, JsonValue]:
+def default_template(pool_type: str) -> dict[str, JsonValue]:
+    """Return the base job template that the installed packages have for a type of pool.
+
+    Raises:
+        ConfigError: There is no worker of that type. No retry.
+    """
     if pool_type == "kubernetes":
         return _kubernetes_template()
     # What Prefect is packaged with: the server, when asked, first looks for a newer one on GitHub.
