@@ -97,7 +97,7 @@ class _Watcher:
             self._spoken.clear()
             if not self._spoken.wait(_SILENCE_S):
                 waiting = "; ".join(_problems(self._release)) or "nothing is wrong so far"
-                self._on_progress(f"Still installing: {waiting}")
+                self._on_progress(f"Still at it: {waiting}")
 
 
 def _problems(release: Release) -> list[str]:

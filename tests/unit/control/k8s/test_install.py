@@ -81,7 +81,7 @@ def test_what_is_not_ready_is_told_while_helm_waits(
 
     install(settings, Release(), said.append)
 
-    assert said[0] == "Still installing: airnub-server-0: ImagePullBackOff"
+    assert said[0] == "Still at it: airnub-server-0: ImagePullBackOff"
     assert said[-1] == "Deployed"
 
 
