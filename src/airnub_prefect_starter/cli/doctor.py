@@ -18,6 +18,7 @@ from airnub_prefect_starter.cli.context import (
 from airnub_prefect_starter.cli.output import JsonOption, patience, say, show_json
 from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.settings import Settings, load_settings
+from airnub_prefect_starter.core.store.probe import require_usable
 
 if TYPE_CHECKING:
     from airnub_prefect_starter.core.store.examine import Examination
@@ -37,9 +38,6 @@ def doctor(
 
     Example: airnub store doctor --create-bucket --url s3://airnub/store/project_alpha
     """
-    # boto3 takes 0.2 s to import, which every command would pay for.
-    from airnub_prefect_starter.core.store.probe import require_usable
-
     settings = load_settings()
     address = chosen_address(settings, department, url)
     with patience("Asking"):
@@ -53,6 +51,7 @@ def doctor(
 
 
 def _examined(settings: Settings, address: str, *, create_bucket: bool) -> Examination:
+    # boto3 takes 0.2 s to import, which every command would pay for.
     from airnub_prefect_starter.core.store.examine import examine_bucket, examine_local
 
     if address.startswith("s3:"):
