@@ -3,12 +3,14 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 # Importing Prefect makes this folder.
 os.environ.setdefault("PREFECT_HOME", tempfile.mkdtemp(prefix="prefect-home-"))
 
 import pytest
+import yaml
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import (
     PREFECT_API_URL,
@@ -20,6 +22,7 @@ from pydantic import SecretStr
 from airnub_prefect_starter.common.names import MANAGED_TAG
 from airnub_prefect_starter.common.settings import Settings, load_settings
 from airnub_prefect_starter.control import platform
+from airnub_prefect_starter.control.bootstrap import bootstrap
 from airnub_prefect_starter.control.desired import (
     AutomationSpec,
     ConcurrencySpec,
@@ -34,6 +37,13 @@ from airnub_prefect_starter.control.desired import (
     WorkQueueSpec,
 )
 from airnub_prefect_starter.control.environment import RUN_ENVIRONMENT, PlatformState
+from airnub_prefect_starter.control.from_departments import desired_state
+from airnub_prefect_starter.core.departments import Catalog, load_catalog
+from tests.cluster_kit import write_cluster
+
+PROJECT = Path(__file__).parents[3]
+# The server's pool `airnub` runs processes.
+CLUSTER_POOL = "cluster"
 
 FLOWS = """
 import logging
@@ -197,3 +207,56 @@ def desired(settings: Settings) -> DesiredState:
             AutomationSpec("sample: ingestion → processing", scheduled.key, processing.key, "why"),
         ),
     )
+
+
+@pytest.fixture(scope="session")
+def on_cluster(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Give the settings of the bootstrap pod for this project."""
+    folder = tmp_path_factory.mktemp("cluster")
+    departments = yaml.safe_load(
+        (PROJECT / "helm" / "airnub-prefect" / "files" / "departments.yaml").read_text()
+    )
+    for each in departments.values():
+        each.update(workPool=CLUSTER_POOL, namespace=f"airnub-{each['namespace']}")
+    file = write_cluster(
+        folder, departments=departments, pools={CLUSTER_POOL: {"concurrency_limit": 7}}
+    )
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AIRNUB_", "PREFECT_", "SOURCES_"))
+    }
+    return load_settings(
+        {
+            **kept,
+            "AIRNUB_PROJECT_ROOT": str(PROJECT),
+            "AIRNUB_CLUSTER_FILE": str(file),
+            "AIRNUB_STORE_URL": "s3://airnub/store",
+            "SOURCES_URL": "http://airnub-sources:8080",
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def small_catalog(on_cluster: Settings) -> Catalog:
+    """Take the small department alone: loading the flows of all takes seconds, each time."""
+    everything = load_catalog(on_cluster)
+    return replace(everything, entries={"project_beta": everything.department("project_beta")})
+
+
+@pytest.fixture(scope="session")
+def wanted_jobs(small_catalog: Catalog, on_cluster: Settings) -> DesiredState:
+    return desired_state(small_catalog, on_cluster)
+
+
+@pytest.fixture
+def registered_jobs(
+    client: SyncPrefectClient, wanted_jobs: DesiredState, on_cluster: Settings
+) -> Iterator[DesiredState]:
+    """Begin with everything as it should be, and leave no rule to the other tests' runs."""
+    bootstrap(wanted_jobs, settings=on_cluster, on_progress=platform.quiet)
+    yield wanted_jobs
+    names = {each.name for each in wanted_jobs.automations}
+    for automation in client.read_automations():
+        if automation.name in names:
+            client.delete_automation(automation.id)
