@@ -112,7 +112,10 @@ def s3_server() -> Iterator[S3Server]:
     program = shutil.which("minio")
     if program is None:
         pytest.skip(f"No {NAMED} is set and no minio program is on the PATH")
-    with tempfile.TemporaryDirectory(prefix="minio-") as folder, _running(program, folder) as port:
+    with (
+        tempfile.TemporaryDirectory(prefix="minio-") as folder,
+        running_minio(program, folder) as port,
+    ):
         server = S3Server("s3://airnub-test/stores", _environment(port), ours=True)
         with server.reachable():
             ensure_bucket(parse_s3_url(server.root), S3Connection())
@@ -134,7 +137,8 @@ def _environment(port: int) -> dict[str, str]:
 
 
 @contextmanager
-def _running(program: str, folder: str) -> Iterator[int]:
+def running_minio(program: str, folder: str) -> Iterator[int]:
+    """Run a MinIO with its data in a folder, and give its port."""
     port = free_port()
     environment = {
         "PATH": os.environ["PATH"],
