@@ -185,6 +185,7 @@ def test_what_the_chart_says_of_the_cluster() -> None:
 
     assert yaml.safe_load(text) == {
         "release": "airnub",
+        "api_url": "http://airnub-server.airnub.svc.cluster.local:4200/api",
         "flows_image": "airnub-flows:dev",
         "image_pull_policy": "IfNotPresent",
         "image_pull_secrets": [],
@@ -211,7 +212,7 @@ def test_what_the_chart_says_of_the_cluster() -> None:
         "self_healing": {
             "heartbeat_seconds": 60,
             "zombie_seconds": 180,
-            "stuck_start_seconds": 900,
+            "stuck_start_seconds": 180,
         },
         "departments": {
             "project_alpha": {

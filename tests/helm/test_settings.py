@@ -86,7 +86,7 @@ def test_prefect_reads_the_settings_of_the_server_as_they_are_meant() -> None:
     assert vacuum.enabled_vacuum_types == {"events", "flow_runs", "orphans"}
     assert vacuum.retention_period == timedelta(days=30)
     assert vacuum.event_retention_overrides == {"prefect.flow-run.heartbeat": timedelta(days=1)}
-    assert settings.services.cancellation_cleanup.cancelling_timeout_seconds == 120
+    assert settings.services.cancellation_cleanup.cancelling_timeout_seconds == 60
     assert settings.concurrency.lease_storage.endswith(".filesystem")
     assert settings.database.driver == "postgresql+asyncpg"
     assert settings.database.host == "airnub-postgresql.airnub.svc.cluster.local"

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from airnub_prefect_starter.control.environment import RUN_ENVIRONMENT
 from airnub_prefect_starter.core.cluster import IMAGE_ROOT, ClusterConfig
@@ -35,6 +36,29 @@ _RUN_SETTINGS: Mapping[str, str] = {
     # About 8 minutes: an update of the server takes less.
     "PREFECT_CLIENT_MAX_RETRIES": "8",
     "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
+}
+
+
+# Prefect's client repeats a request only after one that succeeded: a run whose pod starts while the
+# server restarts would be Crashed. Eight minutes, as the client itself waits later.
+_WAIT_FOR_API = """
+import socket, sys, time
+host, port = sys.argv[1], int(sys.argv[2])
+for attempt in range(240):
+    try:
+        socket.create_connection((host, port), 5).close()
+        sys.exit()
+    except OSError as error:
+        print(f"waiting for the API at {host}:{port}: {error}", flush=True)
+        time.sleep(2)
+sys.exit(f"no API at {host}:{port} after eight minutes")
+"""
+
+
+_CONFINED: Json = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
 }
 
 
@@ -70,6 +94,7 @@ def _manifest(cluster: ClusterConfig) -> Json:
             "fsGroup": USER_ID,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
+        "initContainers": [_wait_for_api(cluster.api_url)],
         "containers": [_container(cluster)],
         "volumes": [{"name": "scratch", "emptyDir": {"sizeLimit": "{{ scratch_size_limit }}"}}],
     }
@@ -78,6 +103,22 @@ def _manifest(cluster: ClusterConfig) -> Json:
             "activeDeadlineSeconds": "{{ active_deadline_seconds }}",
             "template": {"spec": pod},
         }
+    }
+
+
+def _wait_for_api(api_url: str) -> Json:
+    address = urlsplit(api_url)
+    port = address.port or {"http": 80, "https": 443}[address.scheme]
+    return {
+        "name": "wait-for-api",
+        "image": "{{ image }}",
+        "imagePullPolicy": "{{ image_pull_policy }}",
+        "args": ["python", "-I", "-S", "-c", _WAIT_FOR_API, address.hostname, str(port)],
+        "securityContext": _CONFINED,
+        "resources": {
+            "requests": {"cpu": "10m", "memory": "32Mi"},
+            "limits": {"memory": "64Mi"},
+        },
     }
 
 
@@ -92,11 +133,7 @@ def _container(cluster: ClusterConfig) -> Json:
             _from_secret("AWS_SECRET_ACCESS_KEY", cluster.s3.secret_name, "secret-access-key"),
         ],
         "envFrom": [{"secretRef": {"name": cluster.department_secret_name, "optional": True}}],
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": _CONFINED,
         # No CPU limit: starting is bound by the CPU, and a limit would slow it for nothing.
         "resources": {
             "requests": {"cpu": "{{ cpu_request }}", "memory": "{{ memory_request }}"},

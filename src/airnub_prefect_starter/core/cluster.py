@@ -122,6 +122,9 @@ class ClusterConfig(ConfigModel):
     release: Annotated[
         str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=MAX_RELEASE)
     ] = DEFAULT_RELEASE
+    api_url: Annotated[str, StringConstraints(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$")] = Field(
+        description="Address of Prefect's API as runs see it"
+    )
     flows_image: Annotated[str, StringConstraints(min_length=1)]
     image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
     image_pull_secrets: tuple[str, ...] = ()

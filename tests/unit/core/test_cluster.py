@@ -33,7 +33,10 @@ def test_what_the_chart_writes_is_read(tmp_path: Path) -> None:
 
 def test_an_old_chart_that_says_little_gets_defaults(tmp_path: Path) -> None:
     file = tmp_path / "cluster.yaml"
-    file.write_text("flows_image: i\ns3: {secret_name: s}\ndepartment_secret_name: d\n")
+    file.write_text(
+        "api_url: http://server/api\nflows_image: i\n"
+        "s3: {secret_name: s}\ndepartment_secret_name: d\n"
+    )
 
     found = load_cluster(project_settings(make_project(tmp_path), AIRNUB_CLUSTER_FILE=str(file)))
 

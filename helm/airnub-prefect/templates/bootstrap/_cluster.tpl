@@ -2,6 +2,7 @@
 {{- define "airnub.cluster" -}}
 {{- $job := .Values.job -}}
 release: {{ .Release.Name }}
+api_url: {{ include "airnub.apiUrl" . | quote }}
 flows_image: {{ include "airnub.image" (dict "root" . "image" "flows") | quote }}
 image_pull_policy: {{ .Values.images.flows.pullPolicy }}
 image_pull_secrets: {{ .Values.imagePullSecrets | toJson }}
