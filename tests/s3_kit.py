@@ -56,9 +56,12 @@ class S3Server:
         return f"{self.root}/{uuid.uuid4().hex}"
 
     def of_department(self) -> S3Server:
-        """Make a user who may do below a new address what a department may in its store."""
+        """Give a user who may do below a new address what a department may in its store.
+
+        On a server that the tests have not started, no users are made: the given key is used.
+        """
         if not self.ours:
-            pytest.skip("users are made only on a server that the tests have started")
+            return replace(self, root=self.url())
         address = parse_s3_url(self.url())
         user, password = uuid.uuid4().hex[:20], uuid.uuid4().hex
         admin = MinioAdmin(

@@ -48,7 +48,8 @@ class Objects:
         """Publish an object, unless intact bytes are there already.
 
         What is there is hashed, at 0.6 CPU s/GB, unless the storage tells a digest of its own: the
-        price of never answering "deduplicated" for bytes that have rotted. Wrong bytes move to ``quarantine/`` and the good ones replace them.
+        price of never answering "deduplicated" for bytes that have rotted. Wrong bytes move to
+        ``quarantine/`` and the good ones replace them.
 
         Returns:
             ``stored``, ``deduplicated`` or ``repaired``.
