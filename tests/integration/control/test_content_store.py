@@ -15,6 +15,8 @@ from airnub_prefect_starter.control.bootstrap import bootstrap
 from airnub_prefect_starter.control.desired import DesiredState
 from airnub_prefect_starter.control.environment import PlatformState, child_environment
 from airnub_prefect_starter.control.platform import quiet
+from tests.broken_s3 import BrokenS3
+from tests.s3_kit import reaching
 
 LOADING = """
 from airnub_prefect_starter.blocks import ContentStore
@@ -67,6 +69,22 @@ def test_results_are_written_and_read_from_async_code_too(tmp_path: Path) -> Non
     assert asyncio.run(read_async(block)) == b"async"
     with pytest.raises(ObjectNotFoundError):
         block.read_path("other")
+
+
+def test_results_are_kept_in_a_bucket_of_the_blocks_own_server() -> None:
+    with BrokenS3() as server, reaching({**server.environment, "AWS_ENDPOINT_URL": ""}):
+        block = ContentStore(
+            url="s3://bucket/store/sample",
+            department="sample",
+            endpoint_url=server.endpoint,
+            region="eu-west-1",
+            credentials_secret="airnub-s3",  # noqa: S106 - the name of a Secret
+        )
+        block.write_path("key", b"result")
+
+        assert block.read_path("key") == b"result"
+        assert "store/sample/results/key" in server.s3.objects
+        assert all("/eu-west-1/s3/" in each.headers["authorization"] for each in server.requests)
 
 
 def test_a_missing_block_is_prefects_own_error(client: SyncPrefectClient) -> None:
