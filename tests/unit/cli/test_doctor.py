@@ -121,6 +121,14 @@ def test_a_bucket_is_made_on_request_only(project: Project, broken: BrokenS3) ->
     assert "bucket is there" in again.text
 
 
+def test_a_key_that_may_make_no_bucket_needs_to_make_none(
+    project: Project, broken: BrokenS3
+) -> None:
+    broken.rules.append(always("PUT Bucket", error(403, "AccessDenied")))
+
+    assert project.run("store", "doctor", "--url", URL, "--create-bucket").code == 0
+
+
 def test_the_departments_store_is_meant_by_default(project: Project, broken: BrokenS3) -> None:
     project.environ(AIRNUB_STORE_URL="s3://bucket/stores")
     assert project.run("store", "put", "-", stdin=b"x").code == 0

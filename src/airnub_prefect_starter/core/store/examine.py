@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from botocore.exceptions import ClientError
+
 from airnub_prefect_starter.core.store import layout
 from airnub_prefect_starter.core.store.local import LocalBackend
 from airnub_prefect_starter.core.store.probe import Finding
@@ -12,7 +14,7 @@ from airnub_prefect_starter.core.store.probe_s3 import s3_findings
 from airnub_prefect_starter.core.store.s3_address import parse_s3_url
 from airnub_prefect_starter.core.store.s3_bucket import S3Bucket
 from airnub_prefect_starter.core.store.s3_client import S3Connection, ensure_bucket
-from airnub_prefect_starter.core.store.s3_faults import translated
+from airnub_prefect_starter.core.store.s3_faults import is_about_bucket, translated
 from airnub_prefect_starter.core.store.s3_opening import read_marker
 from airnub_prefect_starter.core.store.store import Store
 
@@ -44,10 +46,8 @@ def examine_bucket(
         StoreError: The server cannot be asked at all.
     """
     bucket = S3Bucket(parse_s3_url(url), S3Connection(endpoint_url=endpoint_url, region=region))
-    state = "is there"
     with translated(f"Examining {url}"):
-        if create_bucket and ensure_bucket(bucket.address, bucket.connection):
-            state = "was made"
+        made = create_bucket and _made(bucket)
         next(bucket.list(layout.TMP, MaxKeys=1))  # says whether the bucket is there and is ours
         marker = read_marker(bucket)
     if marker is not None:
@@ -55,10 +55,21 @@ def examine_bucket(
     return Examination(
         url=url,
         storage=bucket.connection.endpoint,
-        bucket=state,
+        bucket="was made" if made else "is there",
         store="is there" if marker is not None else _NONE_YET,
         findings=tuple(s3_findings(bucket)),
     )
+
+
+def _made(bucket: S3Bucket) -> bool:
+    """Make a bucket that is missing; a key that may not make any need not try."""
+    try:
+        next(bucket.list(layout.TMP, MaxKeys=1))
+    except ClientError as exc:
+        if is_about_bucket(exc):
+            return ensure_bucket(bucket.address, bucket.connection)
+        raise
+    return False
 
 
 def examine_local(url: str, store: Store) -> Examination:

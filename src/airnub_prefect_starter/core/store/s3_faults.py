@@ -11,6 +11,7 @@ from botocore.exceptions import (
     CredentialRetrievalError,
     MetadataRetrievalError,
     NoCredentialsError,
+    ParamValidationError,
     PartialCredentialsError,
     SSLError,
 )
@@ -121,6 +122,8 @@ def translated(doing: str) -> Iterator[None]:
         yield
     except ClientError as exc:
         raise refusal(exc, doing) from exc
+    except ParamValidationError:  # a bug in this project, which a remedy would hide
+        raise
     except (BotoCoreError, HTTPError) as exc:
         raise _failure(exc, doing) from exc
 

@@ -14,7 +14,7 @@ from airnub_prefect_starter.core.store.layout import BLOBS, QUARANTINE, TMP, Key
 from airnub_prefect_starter.core.store.protocol import PutStatus
 from airnub_prefect_starter.core.store.s3 import S3Backend
 from airnub_prefect_starter.core.store.s3_bucket import S3Sizes
-from tests.broken_s3 import BrokenS3, always
+from tests.broken_s3 import BrokenS3, always, times
 from tests.fake_s3 import error
 from tests.store_conformance import put, read
 from tests.unit.core.store.s3_tools import backend, held, lose_answer
@@ -70,6 +70,13 @@ def test_leaves_nothing_of_an_upload_that_fails(
         put(parts, BIG)
     assert broken.s3.uploads == {}
     assert held(broken, BLOBS) == {}
+
+
+def test_repeats_a_part_from_its_start(broken: BrokenS3) -> None:
+    patient = backend(retries=2, sizes=SMALL_PARTS)
+    broken.rules.append(times(1, always("PUT Part", error(500, "InternalError"))))
+    key, _ = put(patient, BIG)
+    assert read(patient, key) == BIG
 
 
 def test_tells_the_first_error_when_removing_fails_too(
