@@ -15,7 +15,7 @@ from airnub_prefect_starter.core.store.protocol import Body, PutStatus
 from airnub_prefect_starter.core.store.s3_abilities import abilities, completes_if_absent
 from airnub_prefect_starter.core.store.s3_bucket import CONTENT_TYPE, Answer, S3Bucket, base64_of
 from airnub_prefect_starter.core.store.s3_faults import is_about_bucket, status_of, was_retried
-from airnub_prefect_starter.core.store.s3_transfer import upload
+from airnub_prefect_starter.core.store.s3_transfer import Slice, upload
 
 _CONFLICT_PAUSES_S = (0.05, 0.1, 0.2, 0.4)
 
@@ -72,11 +72,11 @@ def _put_once(
     bucket: S3Bucket, key: Key, body: Body, sha256: Digest, condition: dict[str, str]
 ) -> PutStatus:
     def send() -> Answer:
-        with body.reader() as reader:
+        with Slice(body.reader(), 0, body.size) as content:
             return bucket.call(
                 "put_object",
                 key,
-                Body=reader,
+                Body=content,
                 ContentLength=body.size,
                 ContentType=CONTENT_TYPE,
                 ChecksumSHA256=base64_of(sha256),
