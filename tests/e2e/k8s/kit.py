@@ -43,9 +43,9 @@ def run(
 
 
 def airnub(*arguments: str, timeout: float = 600, check: bool = True) -> str:
-    """Run the command line as a person would, and return what it printed."""
-    done = run(Path(sys.executable).with_name("airnub"), *arguments, timeout=timeout, check=check)
-    return done.stdout + done.stderr
+    """Run the command line as a person would, and return what it printed on stdout."""
+    program = Path(sys.executable).with_name("airnub")
+    return run(program, *arguments, timeout=timeout, check=check).stdout
 
 
 def kubectl(*arguments: str, timeout: float = 120, check: bool = True, stdin: str = "") -> str:
