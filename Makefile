@@ -80,6 +80,7 @@ lock: setup  ## Compile the locks from pyproject.toml
 
 bench: setup  ## Run the benchmarks (minutes; see benchmarks/README.md)
 	@$(BIN)/python benchmarks/store_local.py
+	@$(BIN)/python benchmarks/store_s3.py
 	@$(BIN)/python benchmarks/run_cost.py
 
 clean:  ## Stop everything and remove .venv and the embedded platform (data/ stays)
