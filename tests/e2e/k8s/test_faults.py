@@ -1,5 +1,6 @@
 """What goes wrong while runs are on their way, and what becomes of them."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,9 +140,81 @@ def test_a_killed_worker_loses_nothing(release: Release, api: Api) -> None:
 
 
 def test_a_run_beyond_the_quota_ends_and_says_where_to_look(started: Started, api: Api) -> None:
-    state = api.wait(started.over_quota, "CRASHED", timeout=300)["state"]
+    run = api.wait(started.over_quota, "CANCELLED", timeout=300)
+    history = api.get(f"/flow_run_states/?flow_run_id={started.over_quota}")
+    namespace, _, job = run["infrastructure_pid"].partition(":")
 
-    assert "no room for its pod" in state["message"]
-    assert "docs/kubectl.md" in state["message"]
-    job = jobs_of(started.over_quota)[0]["metadata"]
-    assert "exceeded quota" in kubectl("describe", "job", job["name"], "-n", job["namespace"])
+    reason = next(each["message"] for each in history if each["type"] == "CANCELLING")
+    assert "no room for its pod" in reason
+    assert "docs/kubectl.md" in reason
+    # The worker has deleted the Job: nothing can begin later, and what it said stays.
+    eventually("its Job is deleted", lambda: not jobs_of(started.over_quota), timeout=60)
+    events = kubectl(
+        "get", "events", "-n", namespace, "--field-selector", f"involvedObject.name={job}"
+    )
+    assert "exceeded quota" in events
+
+
+def test_a_run_that_needs_more_memory_than_it_may_have_is_crashed(api: Api) -> None:
+    run_id = api.start(BETA, job_variables={"memory_request": "96Mi", "memory_limit": "96Mi"})
+
+    api.wait(run_id, "CRASHED", timeout=120)
+
+
+def test_a_run_whose_pod_starts_while_the_server_is_away_waits_for_it(release: Release) -> None:
+    with release.api() as api:
+        before = api.start(BETA)
+        api.wait(before, "COMPLETED")
+        scale(release, "worker-airnub", 0)
+        run_id = api.start(BETA)
+    job = jobs_of(before)[0]
+    scale(release, "server", 0)
+    try:
+        kubectl("create", "-f", "-", stdin=json.dumps(job_for(run_id, job)))
+        eventually("its pod waits", lambda: "waiting for the API" in first_logs(run_id), timeout=90)
+    finally:
+        scale(release, "server", 1)
+        scale(release, "worker-airnub", 1)
+    with release.api() as api:
+        api.wait(run_id, "COMPLETED", timeout=180)
+
+
+def scale(release: Release, component: str, replicas: int) -> None:
+    """Scale a Deployment and wait until its pods are ready, or gone."""
+    name = f"deployment/{release.name}-{component}"
+    where = ("-n", release.namespace)
+    kubectl("scale", name, *where, f"--replicas={replicas}")
+    kubectl("rollout", "status", name, *where, "--timeout=180s", timeout=190)
+    if replicas == 0:
+        label = f"app.kubernetes.io/component={component.partition('-')[0]}"
+        gone = ("--for=delete", "--timeout=100s")
+        kubectl("wait", "pod", *where, "-l", label, *gone, timeout=110)
+
+
+def job_for(run_id: str, job: Any) -> Any:
+    """Give the Job that the worker would make of another run of the same deployment."""
+    text = json.dumps(job["spec"]["template"])
+    other = job["metadata"]["labels"]["prefect.io/flow-run-id"]
+    template = json.loads(text.replace(other, run_id))
+    for label in ("controller-uid", "job-name"):
+        template["metadata"]["labels"].pop(label, None)
+        template["metadata"]["labels"].pop(f"batch.kubernetes.io/{label}", None)
+    metadata = job["metadata"]
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "generateName": "by-hand-",
+            "namespace": metadata["namespace"],
+            "labels": {**metadata["labels"], "prefect.io/flow-run-id": run_id},
+        },
+        "spec": {"backoffLimit": 0, "template": template},
+    }
+
+
+def first_logs(run_id: str) -> str:
+    pods = pods_of(run_id)
+    if not pods:
+        return ""
+    pod = pods[0]["metadata"]
+    return kubectl("logs", pod["name"], "-n", pod["namespace"], "-c", "wait-for-api", check=False)
