@@ -39,8 +39,13 @@ class _S3(_Spec):
     secret_name: str
 
 
+class _Department(_Spec):
+    namespace: str
+
+
 class _Cluster(_Spec):
     s3: _S3
+    departments: Mapping[str, _Department] = {}
 
 
 class _Client(_Spec):
@@ -131,7 +136,7 @@ class _Opener:
                 "Run `airnub k8s up`, or name another: --context, --release, --namespace",
             )
         self._client = _Client.model_validate(yaml.safe_load(files["client.yaml"]))
-        self._s3 = _Cluster.model_validate(yaml.safe_load(files["cluster.yaml"])).s3
+        self._cluster = _Cluster.model_validate(yaml.safe_load(files["cluster.yaml"]))
 
     def addresses(self) -> dict[str, str]:
         """What ``${NAME}`` stands for there, as its pods see it."""
@@ -151,16 +156,28 @@ class _Opener:
         return {**found, "PREFECT_API_URL": self._reachable(client.api_url)}
 
     def store(self, department: DepartmentEntry) -> dict[str, str]:
-        namespace = self._release.object_name(department.namespace)
-        key = self._release.secret(self._s3.secret_name, namespace)
-        endpoint = self._s3.endpoint_url
+        s3 = self._cluster.s3
+        key = self._release.secret(s3.secret_name, self._namespace(department))
+        endpoint = s3.endpoint_url
         return {
             "AIRNUB_STORE_URL": self._client.store_url,
-            "AWS_REGION": self._s3.region,
+            "AWS_REGION": s3.region,
             "AWS_ACCESS_KEY_ID": key["access-key-id"],
             "AWS_SECRET_ACCESS_KEY": key["secret-access-key"],
             **({"AWS_ENDPOINT_URL": self._reachable(endpoint)} if endpoint else {}),
         }
+
+    def _namespace(self, department: DepartmentEntry) -> str:
+        # The chart's values win over the department's file, as they do for bootstrap.
+        placed = self._cluster.departments
+        if not placed:
+            return self._release.object_name(department.namespace)
+        if department.name.id not in placed:
+            raise PlatformError(
+                f"The release {self._release.name} has no department {department.name.id}",
+                "Run `airnub render` and upgrade the release with that chart",
+            )
+        return placed[department.name.id].namespace
 
     def _reachable(self, url: str) -> str:
         """Give an address of this machine for one that only the cluster knows; others as is."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
+from uuid import uuid4
 
 import requests
 
@@ -58,6 +60,7 @@ def last_runs(environment: Mapping[str, str], number: int) -> Sequence[Run]:
         session.trust_env = not url.startswith(f"http://{HOST}:")
         _authorize(session, environment)
         try:
+            _bring_token(session, url)
             answer = session.post(f"{url}/flow_runs/filter", json=wanted, timeout=_TIMEOUT_S)
             answer.raise_for_status()
             found: list[dict[str, Any]] = answer.json()
@@ -72,6 +75,18 @@ def _authorize(session: requests.Session, environment: Mapping[str, str]) -> Non
         session.auth = (user, password)
     elif key := environment.get("PREFECT_API_KEY"):
         session.headers["Authorization"] = f"Bearer {key}"
+
+
+def _bring_token(session: requests.Session, url: str) -> None:
+    """Get a CSRF token, as Prefect's own client does before its first POST."""
+    client = str(uuid4())
+    answer = session.get(f"{url}/csrf-token", params={"client": client}, timeout=_TIMEOUT_S)
+    # Either is how a server says that it wants none.
+    if answer.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY):
+        return
+    answer.raise_for_status()
+    session.headers["Prefect-Csrf-Token"] = answer.json()["token"]
+    session.headers["Prefect-Csrf-Client"] = client
 
 
 def _run(run: Mapping[str, Any]) -> Run:

@@ -142,6 +142,25 @@ def test_a_key_that_is_missing(release: FakeTools, settings: Settings) -> None:
         environment(settings)
 
 
+def test_the_release_says_where_a_department_is(release: FakeTools, settings: Settings) -> None:
+    placed = "departments: {sample: {namespace: airnub-elsewhere, workPool: airnub}}\n"
+    configured(release, CLIENT, CLUSTER + placed)
+    key = secret(access_key_id="moved", secret_access_key="word")  # noqa: S106
+    words = "airnub-elsewhere --field-selector metadata.name=airnub-s3"
+    release.gives("kubectl", words, key)
+
+    assert environment(settings)["AWS_ACCESS_KEY_ID"] == "moved"
+
+
+def test_a_department_that_the_release_does_not_have(
+    release: FakeTools, settings: Settings
+) -> None:
+    configured(release, CLIENT, CLUSTER + "departments: {other: {namespace: airnub-other}}\n")
+
+    with pytest.raises(PlatformError, match="release airnub has no department sample"):
+        environment(settings)
+
+
 def test_nothing_of_another_server_is_left() -> None:
     environ = {
         "PREFECT_API_KEY": "of another",

@@ -31,7 +31,10 @@ WAITING = {
 
 
 class Api(HTTPServer):
-    """Answers every request alike, and keeps the last one."""
+    """Answers every POST alike, and keeps the last one.
+
+    With ``tokens``, it accepts no POST without the CSRF token that it gave to that client.
+    """
 
     def __init__(self, status: int, body: bytes) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -40,6 +43,8 @@ class Api(HTTPServer):
         self.path = ""
         self.asked: dict[str, Any] = {}
         self.authorization: str | None = None
+        self.tokens: dict[str, str] | None = None
+        self.without_tokens = 422
 
     @property
     def url(self) -> str:
@@ -54,9 +59,25 @@ class Handler(BaseHTTPRequestHandler):
         self.server.path = self.path
         self.server.asked = json.loads(self.rfile.read(length))
         self.server.authorization = self.headers["Authorization"]
-        self.send_response(self.server.status)
+        client = self.headers["Prefect-Csrf-Client"]
+        tokens = self.server.tokens
+        if tokens is not None and self.headers["Prefect-Csrf-Token"] != tokens.get(client, "none"):
+            self._answer(403, b"Invalid CSRF token")
+        else:
+            self._answer(self.server.status, self.server.body)
+
+    def do_GET(self) -> None:
+        client = self.path.removeprefix("/api/csrf-token?client=")
+        if self.server.tokens is None:
+            self._answer(self.server.without_tokens, b"")
+        else:
+            self.server.tokens[client] = f"token of {client}"
+            self._answer(200, json.dumps({"token": self.server.tokens[client]}).encode())
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
         self.end_headers()
-        self.wfile.write(self.server.body)
+        self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
         pass
@@ -113,6 +134,23 @@ def test_a_proxy_of_the_person_is_not_asked_for_a_port_of_this_machine(
 
     with answering(200, b"[]") as api:
         assert last_runs({"PREFECT_API_URL": api.url}, 1) == []
+
+
+def test_a_server_that_protects_against_forged_requests() -> None:
+    with answering(200, b"[]") as api:
+        api.tokens = {}
+        assert last_runs({"PREFECT_API_URL": api.url}, 1) == []
+
+
+@pytest.mark.parametrize(("status", "fine"), [(404, True), (422, True), (500, False)])
+def test_a_server_that_gives_no_tokens(status: int, fine: bool) -> None:
+    with answering(200, b"[]") as api:
+        api.without_tokens = status
+        if fine:
+            assert last_runs({"PREFECT_API_URL": api.url}, 1) == []
+        else:
+            with pytest.raises(PlatformError, match="does not tell its"):
+                last_runs({"PREFECT_API_URL": api.url}, 1)
 
 
 @pytest.mark.parametrize(
