@@ -11,6 +11,7 @@ import json
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from airnub_prefect_starter.common.errors import PlatformError
 from airnub_prefect_starter.common.settings import Settings
@@ -23,7 +24,9 @@ REGISTRY_IMAGE = "registry:3"
 REGISTRY_HOST = "localhost:5001"
 _PORT = REGISTRY_HOST.partition(":")[2]
 _OURS = "airnub.io/created-by=airnub"
-_MIRRORED = ("docker.io", "quay.io")
+_DOCKER_HUB = "docker.io"
+_MIRRORED = (_DOCKER_HUB, "quay.io")
+_ANEW = "Run `airnub k8s down`, then `airnub k8s up`"
 _CREATE_S = 300
 _READY_S = 120
 _IMAGE_S = 600
@@ -108,29 +111,50 @@ def _ensure_registry(on_progress: Progress) -> None:
 
 def _ensure_cluster(settings: Settings, on_progress: Progress) -> None:
     before = _current_context()
-    if not exists():
+    found = exists()
+    if found and _unfinished(settings).exists():
+        on_progress(f"Creating {CLUSTER} was interrupted: deleting what there is of it")
+        run(["kind", "delete", "cluster", "--name", CLUSTER], timeout_s=_CREATE_S)
+        found = False
+    if found:
+        _start(on_progress)
+    else:
         on_progress(f"Creating the cluster {CLUSTER}")
         _create(settings, on_progress)
-    else:
-        for node in _nodes():
-            if not _container(node, "--filter", "status=running"):
-                on_progress(f"Starting the node {node}")
-                run(["docker", "start", node])
-        run(["kind", "export", "kubeconfig", "--name", CLUSTER])
-    if before not in ("", CONTEXT):
-        # kind makes its own the current one; a person may be at work in another.
-        run(["kubectl", "config", "use-context", before])
+    if before != CONTEXT:
+        # kind makes its own the current one; a person may be at work in another, or in none.
+        choice = ["use-context", before] if before else ["unset", "current-context"]
+        run(["kubectl", "config", *choice])
     wait = ["wait", "--for=condition=Ready", "nodes", "--all", f"--timeout={_READY_S}s"]
     run(
         ["kubectl", "--context", CONTEXT, *wait],
         timeout_s=_READY_S + 30,
-        remedy=f"See `kubectl --context {CONTEXT} describe nodes`",
+        remedy=f"See `kubectl --context {CONTEXT} describe nodes`; or begin anew: {_ANEW}",
     )
+
+
+def _start(on_progress: Progress) -> None:
+    for node in _nodes():
+        if not _container(node, "--filter", "status=running"):
+            on_progress(f"Starting the node {node}")
+            run(["docker", "start", node])
+    run(["kind", "export", "kubeconfig", "--name", CLUSTER], remedy=_ANEW)
+
+
+def _unfinished(settings: Settings) -> Path:
+    """Name the file that is there while kind creates the cluster, and after that was cut off.
+
+    What kind leaves behind then looks like a cluster and never becomes one.
+    """
+    return settings.home / "k8s" / "creating"
 
 
 def _create(settings: Settings, on_progress: Progress) -> None:
     image = settings.environment.get("KIND_NODE_IMAGE")
     config = settings.project_root / "k8s" / "kind" / "cluster.yaml"
+    unfinished = _unfinished(settings)
+    unfinished.parent.mkdir(parents=True, exist_ok=True)
+    unfinished.touch()
     follow(
         ["kind", "create", "cluster", "--config", str(config), "--name", CLUSTER]
         + (["--image", image] if image else []),
@@ -138,6 +162,7 @@ def _create(settings: Settings, on_progress: Progress) -> None:
         timeout_s=_CREATE_S,
         remedy="Run it again; see https://kind.sigs.k8s.io/docs/user/known-issues/",
     )
+    unfinished.unlink()
 
 
 def _connect(settings: Settings) -> None:
@@ -158,6 +183,9 @@ def _connect(settings: Settings) -> None:
 
 def _provide(images: Collection[str], on_progress: Progress) -> None:
     for image in images:
+        # A push may give another digest; and nodes ask only for these registries' images here.
+        if "@" in image or _split(image)[0] not in _MIRRORED:
+            continue
         copy = mirrored(image)
         known = run(["docker", "image", "ls", "--quiet", copy]).strip()
         if known and _in_registry(copy):
@@ -174,12 +202,16 @@ def mirrored(image: str) -> str:
     >>> mirrored("postgres:17"), mirrored("quay.io/minio/minio:R")
     ('localhost:5001/library/postgres:17', 'localhost:5001/minio/minio:R')
     """
+    host, path = _split(image)
+    library = "library/" if host == _DOCKER_HUB and "/" not in path else ""
+    return f"{REGISTRY_HOST}/{library}{path}"
+
+
+def _split(image: str) -> tuple[str, str]:
+    """Give the registry of an image, and its name there."""
     host, slash, rest = image.partition("/")
-    if slash and ("." in host or ":" in host):
-        path = rest if host != "docker.io" or "/" in rest else f"library/{rest}"
-    else:
-        path = image if slash else f"library/{image}"
-    return f"{REGISTRY_HOST}/{path}"
+    named = slash and (host == "localhost" or "." in host or ":" in host)
+    return (host, rest) if named else (_DOCKER_HUB, image)
 
 
 def _in_registry(copy: str) -> bool:

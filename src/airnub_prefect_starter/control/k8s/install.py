@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
-from typing import Any, Self
+from pathlib import PurePath
+from typing import Self
 
-import yaml
-
-from airnub_prefect_starter.common.errors import ConfigError, PlatformError
+from airnub_prefect_starter.common.errors import PlatformError
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control.k8s.cluster import CLUSTER, CONTEXT
 from airnub_prefect_starter.control.k8s.programs import Progress, follow, run
@@ -30,8 +28,9 @@ _OPTIONS = (
 _PENDING = ("pending-install", "pending-upgrade", "pending-rollback")
 _LAYER = re.compile("[0-9a-f]{12}: ")  # what a push says of each of dozens of layers
 _SILENCE_S = 10
-_VALUES = ("values.yaml", "values-local.yaml")
-_OF_OTHERS = ("postgresql", "objectStore")
+_BUILT = ("platform", "flows", "sources")
+_HERE = "built:here"
+_IMAGE = re.compile(r"^[ -]+image: \"?([^\s\"]+)", re.MULTILINE)
 
 
 def install(settings: Settings, release: Release, on_progress: Progress) -> None:
@@ -59,13 +58,25 @@ def install(settings: Settings, release: Release, on_progress: Progress) -> None
 def _forget_interrupted(release: Release, on_progress: Progress) -> None:
     """Let Helm start over where an earlier installation was ended before its end.
 
-    Helm refuses for as long as its record says that one goes on; `up` holds a lock meanwhile.
+    Helm refuses for as long as its record says that one goes on. The record of one that does go
+    on is left alone: `skaffold dev` and people's own `helm upgrade` do not take the lock of `up`.
+
+    Raises:
+        PlatformError: Helm is at work on this machine. A retry helps when it is done.
     """
-    records = f"owner=helm,name={release.name},status in ({','.join(_PENDING)})"
-    options = ("--namespace", release.namespace, "--selector", records, "--output", "name")
-    deleted = run(release.kubectl("delete", "secrets", *options))
-    if deleted.strip():
-        on_progress("An earlier installation was interrupted: going on from the one before it")
+    selector = f"owner=helm,name={release.name},status in ({','.join(_PENDING)})"
+    options = ("--namespace", release.namespace, "--selector", selector, "--output", "name")
+    if not run(release.kubectl("get", "secrets", *options)).strip():
+        return
+    # The cluster is on this machine, and so is who works on it.
+    if any(PurePath(each).name == "helm" for each in run(["ps", "-A", "-o", "comm="]).split()):
+        raise PlatformError(
+            f"Helm is at work on the release {release.name}",
+            "Wait until it is done, or end the `skaffold dev` or `helm` that you have started",
+        )
+    # By the selector again: what has been completed meanwhile is no longer pending.
+    run(release.kubectl("delete", "secrets", *options))
+    on_progress("An earlier installation was interrupted: going on from the one before it")
 
 
 class _Watcher:
@@ -109,28 +120,19 @@ def _problems(release: Release) -> list[str]:
 
 
 def images_of_others(settings: Settings) -> list[str]:
-    """List the images that the local release needs and that are not built here.
+    """List the images that the local release needs and that are not built here, as Helm says it.
 
     Raises:
-        ConfigError: The chart's values cannot be read. No retry.
+        PlatformError: The chart cannot be rendered. No retry.
     """
-    found: dict[str, dict[str, Any]] = {}
-    for name in _VALUES:
-        file = settings.project_root / "helm" / "airnub-prefect" / name
-        try:
-            values = yaml.safe_load(file.read_text()) or {}
-        except (OSError, yaml.YAMLError) as exc:
-            raise ConfigError(f"{file} cannot be read: {exc}", "Restore it from Git") from exc
-        for image, parts in (values.get("images") or {}).items():
-            found.setdefault(image, {}).update(parts)
-    return [_reference(found[name]) for name in _OF_OTHERS if name in found]
-
-
-def _reference(parts: Mapping[str, Any]) -> str:
-    if parts.get("ref"):
-        return str(parts["ref"])
-    name = "/".join(each for each in (parts.get("registry"), parts["repository"]) if each)
-    return f"{name}:{parts['tag']}"
+    chart = settings.project_root / "helm" / "airnub-prefect"
+    built = ",".join(f"images.{name}.ref={_HERE}" for name in _BUILT)
+    values = ("--values", str(chart / "values-local.yaml"), "--set", built)
+    rendered = run(
+        ["helm", "template", CLUSTER, str(chart), "--namespace", CLUSTER, *values],
+        remedy="See `helm lint helm/airnub-prefect --values helm/airnub-prefect/values-local.yaml`",
+    )
+    return sorted(set(_IMAGE.findall(rendered)) - {_HERE})
 
 
 def _look(release: Release) -> str:

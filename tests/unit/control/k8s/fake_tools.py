@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-TOOLS = ("docker", "kind", "kubectl", "helm", "skaffold")
+TOOLS = ("docker", "kind", "kubectl", "helm", "skaffold", "ps")
 
 
 @dataclass(frozen=True)

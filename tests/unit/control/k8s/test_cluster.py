@@ -101,7 +101,11 @@ def test_what_was_stopped_is_started(all_there: FakeTools, settings: Settings) -
 @pytest.mark.parametrize("there", [False, True], ids=["created", "there"])
 @pytest.mark.parametrize(
     ("current", "restored"),
-    [("work", ["kubectl config use-context work"]), ("kind-airnub", []), ("", [])],
+    [
+        ("work", ["kubectl config use-context work"]),
+        ("kind-airnub", []),
+        ("", ["kubectl config unset current-context"]),
+    ],
     ids=["another", "ours", "none"],
 )
 def test_the_persons_context_stays(
@@ -113,9 +117,42 @@ def test_the_persons_context_stays(
 
     create(settings)
 
-    assert nothing.asked("kubectl config use-context") == restored
+    changed = nothing.asked("kubectl config use-context", "kubectl config unset")
+    assert changed == restored
     rest = [each for each in nothing.asked("kubectl") if " config " not in each]
     assert all(each.startswith("kubectl --context kind-airnub ") for each in rest)
+
+
+def test_a_creation_that_was_cut_off_is_begun_anew(nothing: FakeTools, settings: Settings) -> None:
+    # As after a kill: nodes are there, but nobody waited for them.
+    nothing.fails("kind", "create cluster", "killed")
+    with pytest.raises(PlatformError, match="killed"):
+        create(settings)
+    nothing.says("kind", "get clusters", "airnub")
+    nothing.fails("kind", "export", "no such file: /etc/kubernetes/admin.conf")
+    nothing.says("kind", "create cluster", "")
+    nothing.forget()
+
+    create(settings)
+
+    calls = ("kind delete", "kind create")
+    assert [each[: len(calls[0])] for each in nothing.asked(*calls)] == list(calls)
+
+    nothing.says("kind", "export", "")
+    nothing.forget()
+    create(settings)
+    assert nothing.asked(*calls) == []
+
+
+@pytest.mark.parametrize(
+    "image", ["postgres@sha256:1", "quay.io/minio/minio:1@sha256:1", "mirror.example/postgres:17"]
+)
+def test_what_nodes_would_not_find_in_the_registry_is_not_put_there(
+    nothing: FakeTools, settings: Settings, image: str
+) -> None:
+    create(settings, image)
+
+    assert nothing.asked("docker tag", "docker push") == []
 
 
 def test_only_what_docker_does_not_have_is_pulled(nothing: FakeTools, settings: Settings) -> None:
@@ -144,6 +181,7 @@ def test_an_image_that_the_registry_lost_is_pushed_again(
         ("docker", "run --detach", "docker rm kind-registry"),
         ("kind", "create", "known-issues"),
         ("docker", "push", ""),
+        ("kind", "export", "airnub k8s down"),
         ("kubectl", "wait", "describe nodes"),
     ],
 )
@@ -151,6 +189,8 @@ def test_failures_are_told_with_a_remedy(
     nothing: FakeTools, settings: Settings, tool: str, words: str, remedy: str
 ) -> None:
     nothing.fails(tool, words, "broken on purpose")
+    if words == "export":
+        nothing.says("kind", "get clusters", "airnub")
 
     with pytest.raises(PlatformError, match="broken on purpose") as caught:
         create(settings, "postgres:17")

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from airnub_prefect_starter.common.errors import ConfigError, PlatformError
+from airnub_prefect_starter.common.errors import PlatformError
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control.k8s import install as module
 from airnub_prefect_starter.control.k8s.install import images_of_others, install
@@ -12,13 +16,10 @@ from airnub_prefect_starter.control.k8s.release import Release
 from tests.project_kit import make_project, project_settings
 from tests.unit.control.k8s.fake_tools import FakeTools
 
-VALUES = """\
-images:
-  flows: {repository: airnub-flows, tag: ""}
-  postgresql: {registry: "", repository: postgres, tag: "17"}
-  objectStore: {registry: quay.io, repository: minio/minio, tag: R1}
-"""
-
+# The project's own chart, which Helm must render.
+CHART = Path(__file__).parents[4] / "helm" / "airnub-prefect"
+HELM = shutil.which("helm")
+DIGEST = f"sha256:{'a' * 64}"
 
 WAITING = {
     "kind": "Pod",
@@ -34,12 +35,7 @@ WAITING = {
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    root = make_project(tmp_path / "project")
-    chart = root / "helm" / "airnub-prefect"
-    chart.mkdir(parents=True)
-    (chart / "values.yaml").write_text(VALUES)
-    (chart / "values-local.yaml").write_text("images: {flows: {tag: dev}}\n")
-    return project_settings(root)
+    return project_settings(make_project(tmp_path / "project"))
 
 
 def test_only_this_cluster_is_deployed_to(tools: FakeTools, settings: Settings) -> None:
@@ -56,18 +52,36 @@ def test_only_this_cluster_is_deployed_to(tools: FakeTools, settings: Settings) 
     assert said == ["Deployed"]
 
 
-@pytest.mark.parametrize("deleted", ["", "secret/sh.helm.release.v1.airnub.v3\n"])
+@pytest.mark.parametrize("pending", ["", "secret/sh.helm.release.v1.airnub.v3\n"])
 def test_helm_goes_on_after_an_interruption(
-    tools: FakeTools, settings: Settings, deleted: str
+    tools: FakeTools, settings: Settings, pending: str
 ) -> None:
-    tools.says("kubectl", "delete secrets", deleted)
+    tools.says("kubectl", "get secrets", pending)
+    tools.says("ps", "", "init\nhelmsman\n")
     said: list[str] = []
 
     install(settings, Release(), said.append)
 
-    assert [call.split()[0] for call in tools.calls] == ["kubectl", "skaffold"]
-    assert "status in (pending-install,pending-upgrade,pending-rollback)" in tools.calls[0]
-    assert bool(said) is bool(deleted)
+    deletions = tools.asked("kubectl --context kind-airnub delete secrets")
+    assert len(deletions) == bool(pending)
+    assert all(
+        "status in (pending-install,pending-upgrade,pending-rollback)" in each for each in deletions
+    )
+    assert bool(said) is bool(pending)
+    assert tools.asked("skaffold run")
+
+
+@pytest.mark.parametrize("helm", ["helm", "/usr/local/bin/helm"])
+def test_the_record_of_a_helm_at_work_is_left_alone(
+    tools: FakeTools, settings: Settings, helm: str
+) -> None:
+    tools.says("kubectl", "get secrets", "secret/sh.helm.release.v1.airnub.v3\n")
+    tools.says("ps", "-A -o comm=", f"init\n{helm}\nps\n")
+
+    with pytest.raises(PlatformError, match=r"Helm is at work on the release airnub\. Wait"):
+        install(settings, Release(), lambda _: None)
+
+    assert not [call for call in tools.calls if "delete" in call or "skaffold" in call]
 
 
 def test_what_is_not_ready_is_told_while_helm_waits(
@@ -101,27 +115,48 @@ def test_a_failure_is_told_even_if_the_cluster_cannot_be_read(
     tools: FakeTools, settings: Settings
 ) -> None:
     tools.fails("skaffold", "run", "build failed")
-    tools.fails("kubectl", "get", "connection refused")
+    tools.fails("kubectl", "get deployments", "connection refused")
 
     with pytest.raises(PlatformError, match=r"build failed.*connection refused"):
         install(settings, Release(), lambda _: None)
 
 
-def test_images_that_are_not_built_here(settings: Settings) -> None:
-    assert images_of_others(settings) == ["postgres:17", "quay.io/minio/minio:R1"]
+@pytest.mark.skipif(HELM is None, reason="helm is not on the PATH")
+@pytest.mark.parametrize(
+    ("values", "images"),
+    [
+        ("{}", {"postgres:17", "quay.io/minio/minio:"}),
+        (
+            "{global: {imageRegistry: mirror.test}, "
+            f"images: {{postgresql: {{digest: '{DIGEST}'}}}}}}",
+            {f"mirror.test/postgres@{DIGEST}", "mirror.test/minio/minio:"},
+        ),
+        ("{images: {postgresql: {ref: 'a/b:c'}}}", {"a/b:c", "quay.io/minio/minio:"}),
+    ],
+    ids=["as delivered", "registry and digest", "reference"],
+)
+def test_images_that_are_not_built_here(settings: Settings, values: str, images: set[str]) -> None:
+    chart = settings.project_root / "helm" / "airnub-prefect"
+    shutil.copytree(CHART, chart)
+    local = chart / "values-local.yaml"
+    local.write_text(
+        yaml.safe_dump(_over(yaml.safe_load(local.read_text()), yaml.safe_load(values)))
+    )
+
+    found = images_of_others(settings)
+
+    assert {re.sub("RELEASE.*", "", each) for each in found} == images
 
 
-def test_local_values_win(settings: Settings) -> None:
-    local = settings.project_root / "helm" / "airnub-prefect" / "values-local.yaml"
-    local.write_text('images: {postgresql: {tag: "18"}, objectStore: {ref: "a/b:c"}}\n')
+def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = {**below, **above}
+    for name in below.keys() & above.keys():
+        merged[name] = _over(below[name], above[name])
+    return merged
 
-    assert images_of_others(settings) == ["postgres:18", "a/b:c"]
 
+def test_a_chart_that_cannot_be_rendered(tools: FakeTools, settings: Settings) -> None:
+    tools.fails("helm", "template", "parse error at values.yaml:3")
 
-@pytest.mark.parametrize("text", [None, "images: ["], ids=["missing", "no YAML"])
-def test_values_that_cannot_be_read(settings: Settings, text: str | None) -> None:
-    file = settings.project_root / "helm" / "airnub-prefect" / "values.yaml"
-    file.unlink() if text is None else file.write_text(text)
-
-    with pytest.raises(ConfigError, match=r"values\.yaml cannot be read"):
+    with pytest.raises(PlatformError, match=r"parse error at .*helm lint"):
         images_of_others(settings)
