@@ -48,15 +48,18 @@ def silent_run(within_s: int) -> EventRuleSpec:
 
 
 def stuck_start(within_s: int) -> EventRuleSpec:
-    """Crash a run that was taken by a worker and does not begin."""
+    """Cancel a run that was taken by a worker and does not begin.
+
+    Not crash: its Job would stay, and Prefect lets a crashed run begin after all.
+    """
     return EventRuleSpec(
         name=STUCK_START,
-        description=f"Crashes a run that has not begun {within_s} s after a worker took it",
+        description=f"Cancels a run that has not begun {within_s} s after a worker took it",
         trigger=_silence(_STARTING, within_s),
-        action=_crash(
+        action=_cancel(
             f"The run did not begin in {within_s} s: no room for its pod, a Secret is missing, or "
-            "the worker ended before it made the Job. Look at its pod (docs/kubectl.md), delete "
-            "what is left (kubectl delete jobs -A -l prefect.io/flow-run-id=ID), and run it again"
+            "the worker ended before it made the Job. Look at the events of the department's "
+            "namespace (docs/kubectl.md), and run it again"
         ),
     )
 
@@ -80,11 +83,9 @@ def bad_image(namespaces: Collection[str]) -> EventRuleSpec:
             "threshold": 1,
             "within": 0,
         },
-        action=_change(
-            "CANCELLING",
-            "Cancelling",
+        action=_cancel(
             "The image of the run cannot be pulled. Compare the job variable `image` of the "
-            "deployment and the work pool with the registry (docs/kubectl.md), and run it again",
+            "deployment and the work pool with the registry (docs/kubectl.md), and run it again"
         ),
     )
 
@@ -109,6 +110,12 @@ def _silence(after: Collection[str], within_s: int) -> dict[str, JsonValue]:
 
 def _crash(message: str) -> dict[str, JsonValue]:
     return _change("CRASHED", "Crashed", message)
+
+
+def _cancel(message: str) -> dict[str, JsonValue]:
+    # The worker deletes the Job, if there is one, and ends the run with a message of its own: ours
+    # stays in the history of the run's states.
+    return _change("CANCELLING", "Cancelling", message)
 
 
 def _change(state: str, name: str, message: str) -> dict[str, JsonValue]:
