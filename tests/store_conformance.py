@@ -41,6 +41,7 @@ from airnub_prefect_starter.core.store.digest import Digest
 from airnub_prefect_starter.core.store.layout import (
     BLOBS,
     QUARANTINE,
+    TMP,
     Key,
     blob_key,
     manifest_key,
@@ -284,6 +285,16 @@ class BackendConformance:
         assert backend.stat(key) is None
         assert (backend.stat(Key(f"trash/{key}")) is not None) is trash
         assert not backend.discard(seen, keep_in_trash=trash)
+
+    def test_removes_what_was_left_unfinished(self, backend: StoreBackend) -> None:
+        put(backend, b"left", key=Key(f"{TMP}left"))
+        kept, _ = put(backend, b"kept")
+        assert backend.reap(backend.now_ns() - 10**11, apply=True) == 0
+        later = backend.now_ns() + 10**11
+        assert backend.reap(later, apply=False) == 1
+        assert backend.reap(later, apply=True) == 1
+        assert backend.reap(later, apply=True) == 0
+        assert read(backend, kept) == b"kept"
 
     def test_dates_objects_by_its_own_clock(self, backend: StoreBackend) -> None:
         before = backend.now_ns()

@@ -104,7 +104,8 @@ class S3Backend:
         left = list(dict.fromkeys(keys))
         for start in range(0, len(left), _DELETE_AT_ONCE):
             some = left[start : start + _DELETE_AT_ONCE]
-            with translated(f"Deleting {some[0]} and {len(some) - 1} more"):
+            others = f" and {len(some) - 1} more" if len(some) > 1 else ""
+            with translated(f"Deleting {some[0]}{others}"):
                 self._delete(some)
 
     def cas(self, key: Key, data: bytes, expect: str | None) -> str:
@@ -140,12 +141,14 @@ class S3Backend:
         """See ``StoreBackend.settle``: what a bucket lists is durable."""
 
     def move(self, key: Key, target: Key) -> bool:
-        """See ``StoreBackend.move``: a copy, then a delete."""
+        """See ``StoreBackend.move``: a copy, then a delete unless other bytes are there now."""
         with translated(f"Moving {key} to {target}"):
             head = self.bucket.head(key)
             if head is None or not self._copy(key, target, size_of(head)):
                 return False
-            self.bucket.call("delete_object", key)
+            found = self.bucket.head(key)
+            if found is not None and found["ETag"] == head["ETag"]:
+                self.bucket.call("delete_object", key)
         return True
 
     def discard(self, stat: Stat, *, keep_in_trash: bool) -> bool:

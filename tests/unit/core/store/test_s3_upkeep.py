@@ -9,17 +9,15 @@ from threading import Thread
 
 import pytest
 
-from airnub_prefect_starter.common.errors import (
-    ConfigError,
-)
+from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.core.store import open_store
 from airnub_prefect_starter.core.store.digest import Digest
 from airnub_prefect_starter.core.store.gc import mark, sweep
-from airnub_prefect_starter.core.store.layout import BLOBS, TMP
+from airnub_prefect_starter.core.store.layout import BLOBS, QUARANTINE, TMP, Key, blob_key
 from airnub_prefect_starter.core.store.s3 import S3Backend
 from tests.broken_s3 import BrokenS3, always
-from tests.fake_s3 import Request, Upload, error
-from tests.store_conformance import put
+from tests.fake_s3 import Answer, Request, Upload, error
+from tests.store_conformance import put, read
 from tests.unit.core.store.s3_tools import URL, held
 
 
@@ -49,6 +47,22 @@ def test_gc_ends_uploads_that_a_killed_writer_left(
     broken.rules.append(always("GET Uploads", error(403, "AccessDenied")))
     assert sweep(store, apply=True).temps == 0
     assert any("cannot be listed" in each.message for each in caplog.records)
+
+
+def test_moves_only_the_bytes_that_it_saw(broken: BrokenS3, plain: S3Backend) -> None:
+    key, _ = put(plain, b"rotten", key=blob_key(Digest.of(b"good")))
+
+    def heal(request: Request) -> Answer | None:
+        if "x-amz-copy-source" not in request.headers:
+            return None
+        answer = broken.s3.run(request)
+        broken.s3.put(f"stores/alpha/{key}", b"good")
+        return answer
+
+    broken.rules.append(heal)
+    assert plain.move(key, Key(f"{QUARANTINE}x"))
+    assert read(plain, Key(f"{QUARANTINE}x")) == b"rotten"
+    assert read(plain, key) == b"good"
 
 
 @pytest.mark.parametrize("kept", [True, False])
