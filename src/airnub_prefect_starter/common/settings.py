@@ -136,8 +136,8 @@ def _prefixed(environ: Mapping[str, str]) -> dict[str, str]:
     found = {}
     for name, value in environ.items():
         field = name.removeprefix("AIRNUB_").lower()
-        if field == name.lower():
-            continue
+        if field == name.lower() or field.startswith("test_"):
+            continue  # another's variable, or one for the tests alone (AIRNUB_TEST_S3_URL)
         if field in allowed:
             found[field] = value
         elif not _SERVICE_LINK.search(name) and (hint := nearest(field, allowed)):
