@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -35,7 +38,12 @@ from airnub_prefect_starter.control.k8s import cluster
 from airnub_prefect_starter.control.k8s.access import api_environment
 from airnub_prefect_starter.control.k8s.install import images_of_others, install
 from airnub_prefect_starter.control.k8s.last_runs import Run, last_runs
-from airnub_prefect_starter.control.k8s.programs import WHERE_TO_GET, hand_over, require_tools
+from airnub_prefect_starter.control.k8s.programs import (
+    WHERE_TO_GET,
+    hand_over,
+    require_tools,
+    terminable,
+)
 from airnub_prefect_starter.control.k8s.release import Release
 from airnub_prefect_starter.control.k8s.status import ClusterStatus, read_status
 from airnub_prefect_starter.control.locking import locked
@@ -69,7 +77,7 @@ def up(
     settings, catalog = settings_and_catalog()
     require_tools(WHERE_TO_GET)
     # Of its own: the embedded platform may be started meanwhile.
-    with locked(Layout(settings.home / "k8s"), _TURN_S, progress):
+    with terminable(), locked(Layout(settings.home / "k8s"), _TURN_S, progress):
         cluster.create(settings, images_of_others(settings), progress)
         progress("Building and installing the release; the first time takes minutes")
         install(settings, _LOCAL, progress)
@@ -172,18 +180,27 @@ def execute_command(
     entry = catalog.department(department)
     chosen = chosen_release(settings, context, release, namespace)
     with environment_on(settings, chosen, entry) as environ:
-        code = hand_over(command, environ)
+        code = hand_over(command, _with_own_programs(environ))
     raise typer.Exit(code)
 
 
+def _with_own_programs(environ: Mapping[str, str]) -> dict[str, str]:
+    # `airnub` and `prefect` are beside the interpreter, whether or not .venv is activated.
+    own = str(Path(sys.executable).parent)
+    return {**environ, "PATH": os.pathsep.join(filter(None, (own, environ.get("PATH"))))}
+
+
 def _last_runs(release: Release) -> Sequence[Run]:
-    with api_environment(release) as environment:
+    with terminable(), api_environment(release) as environment:
         return last_runs(environment, _RUNS)
 
 
 def _show(found: ClusterStatus) -> None:
-    nodes = [(each.name, _yes(ok=each.ready), each.version) for each in found.nodes]
-    show_table("Nodes", ("node", "ready", "version"), nodes)
+    if found.nodes is None:
+        say("Nodes are left out: you may not list them")
+    else:
+        nodes = [(each.name, _yes(ok=each.ready), each.version) for each in found.nodes]
+        show_table("Nodes", ("node", "ready", "version"), nodes)
     workloads = [
         (each.name, f"{each.ready}/{each.wanted}", _short(each.image)) for each in found.workloads
     ]

@@ -12,7 +12,7 @@ import typer
 from airnub_prefect_starter.cli.output import progress
 from airnub_prefect_starter.common.settings import Settings, load_settings
 from airnub_prefect_starter.control.k8s.access import cluster_environment, use_cluster
-from airnub_prefect_starter.control.k8s.programs import require_tools
+from airnub_prefect_starter.control.k8s.programs import require_tools, terminable
 from airnub_prefect_starter.control.k8s.release import Release
 from airnub_prefect_starter.core.departments import DepartmentEntry
 
@@ -73,6 +73,9 @@ def environment_on(
     """
     require_tools(["kubectl"])
     environ = dict(os.environ)
-    with cluster_environment(settings, release, department, progress) as environment:
+    with (
+        terminable(),
+        cluster_environment(settings, release, department, progress) as environment,
+    ):
         use_cluster(environment, environ)
         yield environ

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airnub_prefect_starter.control.process_table import start_token
 from tests.unit.cli.kit import Project, require_one_line
 from tests.unit.control.k8s.fake_tools import FakeTools
 
@@ -253,3 +259,50 @@ def test_a_program_that_is_not_there(project: Project, external: FakeTools) -> N
     (error,) = [each for each in done.stderr.splitlines() if each.startswith("{")]
     assert done.code == 6
     assert "no-such-program cannot be started" in json.loads(error)["message"]
+
+
+def test_a_program_of_this_projects_interpreter_is_found(
+    project: Project, external: FakeTools
+) -> None:
+    seen = project.root / "seen"
+
+    done = project.run("k8s", "exec", "sample", "python", "-c", f"open({str(seen)!r}, 'w')")
+
+    assert done.code == 0
+    assert seen.exists()
+
+
+def test_sigterm_leaves_no_forwarded_port_behind(project: Project, external: FakeTools) -> None:
+    client = "api_url: http://s.n.svc:4200/api\nstore_url: s3://lake/team\n"
+    external.gives("kubectl", "get configmaps", {"data": {**EXTERNAL, "client.yaml": client}})
+    listening = "echo 'Forwarding from 127.0.0.1:4242 -> 4200'"
+    external.does("kubectl", "port-forward", f"echo $$ > port; {listening}; exec /bin/sleep 60")
+    begun = project.root / "begun"
+    script = f"echo $$ > {begun}; exec /bin/sleep 60"
+    code = "from airnub_prefect_starter.cli import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "k8s", "exec", "sample", "/bin/sh", "-c", script],
+        env=os.environ,
+    )
+    deadline = time.monotonic() + 30
+    while not (begun.exists() and begun.read_text().strip()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(30) == 128 + signal.SIGTERM
+    for file in (external.folder / "port", begun):
+        assert start_token(int(file.read_text())) is None
+
+
+def test_status_without_a_right_to_nodes(project: Project, tools: FakeTools) -> None:
+    cluster(tools, SERVER)
+    tools.fails("kubectl", "get nodes", "Error from server (Forbidden): nodes is forbidden")
+
+    done = project.run("k8s", "status")
+    facts = project.run("k8s", "status", "--json")
+
+    assert "you may not list them" in done.text
+    assert "airnub-server" in done.text
+    assert facts.json["nodes"] is None

@@ -52,7 +52,12 @@ class PortForward:
             PlatformError: It does not; the message has kubectl's reason.
         """
         self._keeper.start()
-        self._known.wait(_START_S)
+        try:
+            self._known.wait(_START_S)
+        except BaseException:
+            # Interrupted: nobody will call __exit__.
+            self._close()
+            raise
         if not self._local:
             self._close()
             look = " ".join(self._release.kubectl("get", "pods", *self._arguments[1:3]))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from airnub_prefect_starter.common.errors import PlatformError
 
@@ -21,6 +25,7 @@ WHERE_TO_GET: Mapping[str, str] = {
 }
 _LAST_WORDS = 5
 _GRACE_S = 10
+_POLL_S = 0.05
 _LONGEST = 80
 
 
@@ -89,6 +94,8 @@ def follow(
 ) -> None:
     """Run a program to its end and pass on each line that it prints, as it comes.
 
+    If this process is interrupted, the program ends first, with all that it has started.
+
     Raises:
         PlatformError: As for `run`.
     """
@@ -101,6 +108,8 @@ def follow(
             text=True,
             errors="replace",
             env=environ,
+            # A group of its own, which can be ended as a whole: skaffold starts Helm.
+            start_new_session=True,
         )
     except OSError as exc:
         raise PlatformError(f"{command[0]} cannot be started: {exc}", remedy) from exc
@@ -108,7 +117,7 @@ def follow(
 
     def stop() -> None:
         late.set()
-        process.terminate()
+        _end_group(process)
 
     timer = threading.Timer(timeout_s, stop)
     timer.start()
@@ -130,23 +139,73 @@ def hand_over(command: Sequence[str], environ: Mapping[str, str]) -> int:
         PlatformError: It cannot be started. No retry.
     """
     try:
-        code = subprocess.run(command, env=environ, check=False).returncode  # noqa: S603 - asked for
+        process = subprocess.Popen(command, env=environ)  # noqa: S603 - asked for
     except OSError as exc:
         raise PlatformError(f"{command[0]} cannot be started: {exc}") from exc
+    try:
+        code = process.wait()
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            _wait_or_kill(process)
     return code if code >= 0 else 128 - code
 
 
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM end this process as `sys.exit` does, so that what it has started ends with it.
+
+    For the main thread only. What SIGTERM did before holds again afterwards.
+
+    Raises:
+        SystemExit: SIGTERM came.
+    """
+
+    def leave(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def end(process: subprocess.Popen[str]) -> None:
-    """End a process that may run: SIGTERM, then SIGKILL after 10 seconds."""
+    """End a process in a session of its own, with its group: SIGTERM, SIGKILL after 10 seconds."""
     if process.poll() is None:
-        process.terminate()
+        _end_group(process)
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def _end_group(process: subprocess.Popen[str]) -> None:
+    _signal_group(process, signal.SIGTERM)
+    deadline = time.monotonic() + _GRACE_S
+    # The whole group has the time: Helm needs it to record that it was interrupted.
+    while _signal_group(process, 0) and time.monotonic() < deadline:
+        process.poll()
+        time.sleep(_POLL_S)
+    _signal_group(process, signal.SIGKILL)
+    process.wait()
+
+
+def _signal_group(process: subprocess.Popen[str], number: int) -> bool:
+    """Send a signal to a group, and tell whether any of it is left."""
+    try:
+        os.killpg(process.pid, number)
+    # macOS answers so for processes that have ended and were not waited for.
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _wait_or_kill(process: subprocess.Popen[bytes]) -> None:
     try:
         process.wait(_GRACE_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
 
 
 def _pass_on(process: subprocess.Popen[str], on_progress: Progress) -> list[str]:

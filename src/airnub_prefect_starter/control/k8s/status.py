@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from airnub_prefect_starter.common.errors import PlatformError
 from airnub_prefect_starter.control.k8s.release import Release
 
 _INSTANCE = "app.kubernetes.io/instance"
+_FORBIDDEN = "(Forbidden)"
 
 
 @dataclass(frozen=True)
@@ -42,20 +44,18 @@ class Pod:
 
 @dataclass(frozen=True)
 class ClusterStatus:
-    """All of it."""
+    """All of it; ``nodes`` is None for who may not see them: they belong to no namespace."""
 
-    nodes: Sequence[Node]
+    nodes: Sequence[Node] | None
     workloads: Sequence[Workload]
     pods: Sequence[Pod]
 
     @property
     def ready(self) -> bool:
-        """Whether every node and every workload is ready, and there are any."""
-        return (
-            bool(self.nodes and self.workloads)
-            and all(each.ready for each in self.nodes)
-            and all(each.ready >= each.wanted for each in self.workloads)
-        )
+        """Whether every node that may be seen and every workload is ready, and there are any."""
+        nodes = self.nodes is None or (bool(self.nodes) and all(each.ready for each in self.nodes))
+        workloads = all(each.ready >= each.wanted for each in self.workloads)
+        return nodes and bool(self.workloads) and workloads
 
     @property
     def problems(self) -> list[str]:
@@ -74,10 +74,19 @@ def read_status(release: Release) -> ClusterStatus:
         *("--namespace", release.namespace, "--selector", f"{_INSTANCE}={release.name}"),
     )
     return ClusterStatus(
-        nodes=[_node(each) for each in release.items("nodes")],
+        nodes=_nodes(release),
         workloads=[_workload(each) for each in own if each["kind"] != "Pod"],
         pods=[_pod(each) for each in own if each["kind"] == "Pod"],
     )
+
+
+def _nodes(release: Release) -> Sequence[Node] | None:
+    try:
+        return [_node(each) for each in release.items("nodes")]
+    except PlatformError as error:
+        if _FORBIDDEN not in error.message:
+            raise
+        return None
 
 
 def _node(node: Mapping[str, Any]) -> Node:

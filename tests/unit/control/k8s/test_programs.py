@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -8,7 +11,14 @@ from functools import partial
 import pytest
 
 from airnub_prefect_starter.common.errors import PlatformError, exit_code_of
-from airnub_prefect_starter.control.k8s.programs import follow, require_tools, run
+from airnub_prefect_starter.control.k8s.programs import (
+    follow,
+    hand_over,
+    require_tools,
+    run,
+    terminable,
+)
+from airnub_prefect_starter.control.process_table import start_token
 from tests.unit.control.k8s.fake_tools import FakeTools
 
 SLEEP = "import time; print('started', flush=True); time.sleep(60)"
@@ -84,3 +94,46 @@ def test_what_takes_too_long_is_ended(start: Callable[..., object]) -> None:
         start(command, timeout_s=0.5, remedy="Look there")
 
     assert time.monotonic() - begun < 10
+
+
+def test_an_interruption_ends_the_program_and_what_it_has_started(tools: FakeTools) -> None:
+    # As skaffold starts Helm.
+    tools.does("skaffold", "run", "/bin/sleep 60 & echo $!; wait")
+    children: list[int] = []
+
+    def interrupt(line: str) -> None:
+        children.append(int(line))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        follow(["skaffold", "run"], interrupt, timeout_s=30)
+
+    assert [start_token(pid) for pid in children] == [None]
+
+
+def test_what_a_late_program_has_started_ends_too(tools: FakeTools) -> None:
+    tools.does("skaffold", "run", "/bin/sleep 60 & echo $!; wait")
+    lines: list[str] = []
+
+    with pytest.raises(PlatformError, match="took over"):
+        follow(["skaffold", "run"], lines.append, timeout_s=0.5)
+
+    assert start_token(int(lines[0])) is None
+
+
+def test_sigterm_ends_a_program_that_has_the_terminal() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
+    begun = time.monotonic()
+
+    @terminable()
+    def work() -> None:
+        timer.start()
+        hand_over(["/bin/sleep", "60"], {})
+
+    with pytest.raises(SystemExit) as caught:
+        work()
+
+    assert caught.value.code == 128 + signal.SIGTERM
+    assert time.monotonic() - begun < 10
+    assert signal.getsignal(signal.SIGTERM) is before

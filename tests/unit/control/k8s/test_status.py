@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from airnub_prefect_starter.common.errors import PlatformError
 from airnub_prefect_starter.control.k8s.release import Release
 from airnub_prefect_starter.control.k8s.status import Node, Workload, read_status
 from tests.unit.control.k8s.fake_tools import FakeTools
@@ -79,6 +80,26 @@ def test_not_ready(tools: FakeTools, nodes: list[Thing], own: list[Thing]) -> No
     tools.gives("kubectl", "get nodes", *nodes)
 
     assert not read_status(Release()).ready
+
+
+def test_who_may_not_see_nodes_sees_the_release(tools: FakeTools) -> None:
+    tools.gives("kubectl", "get deployments", deployment())
+    tools.fails(
+        "kubectl", "get nodes", 'Error from server (Forbidden): nodes is forbidden: User "x"'
+    )
+
+    found = read_status(Release())
+
+    assert found.nodes is None
+    assert found.ready
+
+
+def test_nodes_that_cannot_be_read_for_another_reason(tools: FakeTools) -> None:
+    tools.gives("kubectl", "get deployments", deployment())
+    tools.fails("kubectl", "get nodes", "connection refused")
+
+    with pytest.raises(PlatformError, match="connection refused"):
+        read_status(Release())
 
 
 WAITING = container(waiting={"reason": "ImagePullBackOff", "message": "Back-off pulling image"})
