@@ -121,7 +121,7 @@ def test_says_what_to_do_without_a_root(tmp_path: Path) -> None:
         "AIRNUB_TEST_S3_URL",
     ],
 )
-def test_service_links_that_look_like_settings_are_left_alone(root: Path, name: str) -> None:
+def test_other_names_that_look_like_settings_are_left_alone(root: Path, name: str) -> None:
     assert load_settings({"AIRNUB_PROJECT_ROOT": str(root), name: "tcp://10.0.0.1:1"}).environment
 
 
