@@ -1,113 +1,67 @@
-"""Departments as a user runs them: registered, run, unchanged, broken, without a server."""
+"""Departments as a user runs them: whole, unchanged, broken, overlapping, damaged.
+
+Each test runs twice, with the store on disk and in a bucket of MinIO, because its outcome depends
+on what the store does: publishes, compares, quarantines, lets two writers meet. What does not is in
+``test_registration.py`` and runs once.
+"""
 
 import json
-import subprocess
-import sys
 from collections import Counter
-from datetime import datetime
-from pathlib import Path
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import requests
 
 from airnub_prefect_starter.common.settings import Settings
-from airnub_prefect_starter.core.departments import load_catalog
-from airnub_prefect_starter.core.manifest_models import DerivedManifest, RunReport
+from airnub_prefect_starter.core.manifest_models import DerivedManifest
 from airnub_prefect_starter.core.store import Store
+from airnub_prefect_starter.core.store.bodies import BytesBody
+from airnub_prefect_starter.core.store.digest import Digest
+from airnub_prefect_starter.core.store.layout import (
+    BLOBS,
+    MANIFESTS,
+    PINS,
+    QUARANTINE,
+    REFS,
+    RESULTS,
+    Key,
+    blob_key,
+)
+from airnub_prefect_starter.core.store.protocol import Stat
 from airnub_prefect_starter.core.store.verify import verify
+from tests.integration.flows.kit import ON_EVERY_STORE, airnub, api, reports
 
-ROOT = Path(__file__).parents[3]
 SOURCES = 19
 TABLES = 6
-TIMEOUT_S = 240
+REFERENCE_FILES = "ingestion/reference_files"
+AIRLINES = ("ingestion.reference_files", "airlines")
+
+pytestmark = ON_EVERY_STORE
 
 
-def airnub(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "airnub_prefect_starter", *arguments],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
-
-
-def api(environment: dict[str, str], path: str, **body: Any) -> Any:
-    answer = requests.post(f"{environment['PREFECT_API_URL']}{path}", json=body, timeout=30)
-    answer.raise_for_status()
-    return answer.json()
-
-
-def reports(store: Store) -> dict[str, RunReport]:
-    return {report.run_id: report for report in store.reports()}
-
-
-def tree(store_folder: Path) -> dict[str, int]:
+def immutable(store: Store) -> list[Stat]:
     """List the objects that an unchanged run must not touch, with their times of change."""
-    kept = ("blobs", "manifests", "refs", "pins")
-    return {
-        str(path.relative_to(store_folder)): path.stat().st_mtime_ns
-        for name in kept
-        for path in (store_folder / name).rglob("*")
-        if path.is_file()
-    }
+    kept = (BLOBS, MANIFESTS, REFS, PINS)
+    return [stat for prefix in kept for stat in store.backend.list(prefix)]
 
 
-@pytest.fixture(scope="module")
-def registered(environment: dict[str, str]) -> dict[str, str]:
-    done = airnub(environment, "bootstrap")
-    assert done.returncode == 0, done.stderr
-    return environment
+def contents(store: Store) -> list[bytes]:
+    """Read every object of a store."""
+    found = []
+    for stat in store.backend.list(""):
+        with store.backend.open(stat.key) as reader:
+            found.append(reader.read())
+    return found
 
 
-@pytest.fixture(scope="module")
-def first_run(registered: dict[str, str]) -> list[dict[str, Any]]:
-    """Run the whole department once, as `make demo` does."""
-    done = airnub(registered, "run", "project_alpha", "--json")
-    assert done.returncode == 0, done.stderr[-3000:]
-    summaries: list[dict[str, Any]] = json.loads(done.stdout)
-    return summaries
-
-
-def test_a_second_bootstrap_changes_nothing(registered: dict[str, str]) -> None:
-    done = airnub(registered, "bootstrap", "--json")
-
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["changes"] == []
-
-
-def test_every_flow_of_the_departments_has_a_deployment(
-    registered: dict[str, str], settings: Settings
-) -> None:
-    catalog = load_catalog(settings)
-
-    found = {each["name"] for each in api(registered, "/deployments/filter")}
-
-    expected = {stage.deployment for stage in catalog.stages}
-    assert found == expected | {category.deployment for category in catalog.categories}
-
-
-def test_plain_prefect_deploys_the_rendered_file(registered: dict[str, str]) -> None:
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "prefect", "--no-prompt", "deploy"),
-            *("--prefect-file", "prefect.local.yaml", "--all"),
-        ],
-        cwd=ROOT,
-        env=registered,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    # What it changes is only how it says the same: the next bootstrap may put it back, once.
-    assert airnub(registered, "bootstrap").returncode == 0
-    assert airnub(registered, "bootstrap", "--check").returncode == 0
+def outcomes(store: Store, known: set[str]) -> Counter[str]:
+    """Count how sources and outputs fared in the runs that are not yet known."""
+    new = [report for run_id, report in reports(store).items() if run_id not in known]
+    found: Counter[str] = Counter(result.outcome for report in new for result in report.results)
+    found.update(result.outcome for report in new for result in report.derived)
+    return found
 
 
 def test_the_stages_run_one_after_the_other_by_their_automations(
@@ -151,71 +105,41 @@ def test_rows_are_accounted_for_and_traceable(
     assert not verify(alpha, level="deep").violations
 
 
-def test_categories_run_at_the_same_time(
-    first_run: list[dict[str, Any]], registered: dict[str, str]
-) -> None:
-    ingestion = first_run[0]["flow_run_id"]
-    runs = api(
-        registered,
-        "/flow_runs/filter",
-        flow_runs={"parent_flow_run_id": {"any_": [ingestion]}},
-    )
-    spans = [
-        (datetime.fromisoformat(r["start_time"]), datetime.fromisoformat(r["end_time"]))
-        for r in runs
-    ]
-
-    assert len(spans) == 3
-    assert max(start for start, _ in spans) < min(end for _, end in spans)
-
-
-def test_artifacts_are_published_by_each_flow(
-    first_run: list[dict[str, Any]], registered: dict[str, str]
-) -> None:
-    found = api(registered, "/artifacts/latest/filter")
-    by_key = {each["key"]: each["data"] for each in found}
-
-    assert "**13 of 13" not in by_key["project-alpha-ingestion"]
-    assert "flights-2013-01" in by_key["project-alpha-ingestion-scheduled-file-downloads"]
-    assert "reconcile" in by_key["project-alpha-processing-flight-data"]
-    assert "data:image/png" in by_key["project-alpha-analysis-flight-summary-flight-summary"]
-
-
 def test_task_results_are_in_the_departments_store(
-    first_run: list[dict[str, Any]], settings: Settings
+    first_run: list[dict[str, Any]], alpha: Store
 ) -> None:
-    folder = Path(settings.store_url.removeprefix("file://")) / "project_alpha" / "results"
-
-    assert any(path.is_file() for path in folder.rglob("*"))
+    assert any(alpha.backend.list(RESULTS))
 
 
 def test_no_secret_is_in_the_store_the_variables_or_the_logs(
-    first_run: list[dict[str, Any]], registered: dict[str, str], settings: Settings
+    first_run: list[dict[str, Any]],
+    registered: dict[str, str],
+    settings: Settings,
+    store_root: dict[str, str],
+    alpha: Store,
 ) -> None:
-    token = registered["SOURCES_TOKEN"].encode()
-    folder = Path(settings.store_url.removeprefix("file://"))
-    texts = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+    secrets = [registered["SOURCES_TOKEN"].encode()]
+    if "AWS_SECRET_ACCESS_KEY" in store_root:
+        secrets.append(store_root["AWS_SECRET_ACCESS_KEY"].encode())
+    texts = contents(alpha)
     texts += [path.read_bytes() for path in (settings.home / "logs").iterdir()]
-    texts.append(json.dumps(api(registered, "/variables/filter")).encode())
-    texts.append(json.dumps(api(registered, "/logs/filter")).encode())
+    for registry in ("variables", "block_documents", "deployments", "logs"):
+        texts.append(json.dumps(api(registered, f"/{registry}/filter")).encode())
 
-    assert not any(token in text for text in texts)
+    assert not any(secret in text for text in texts for secret in secrets)
 
 
 def test_a_second_run_writes_nothing_but_its_reports(
-    first_run: list[dict[str, Any]], registered: dict[str, str], settings: Settings, alpha: Store
+    first_run: list[dict[str, Any]], registered: dict[str, str], alpha: Store
 ) -> None:
-    folder = Path(settings.store_url.removeprefix("file://")) / "project_alpha"
-    before, known = tree(folder), set(reports(alpha))
+    before, known = immutable(alpha), set(reports(alpha))
 
     done = airnub(registered, "run", "project_alpha", "--json")
 
     assert done.returncode == 0, done.stderr[-3000:]
-    assert tree(folder) == before
+    assert immutable(alpha) == before
+    assert set(outcomes(alpha, known)) == {"not_modified"}
     new = [report for run_id, report in reports(alpha).items() if run_id not in known]
-    outcomes = Counter(result.outcome for report in new for result in report.results)
-    outcomes.update(result.outcome for report in new for result in report.derived)
-    assert set(outcomes) == {"not_modified"}
     assert sum(result.bytes_in for report in new for result in report.results) == 0
 
 
@@ -241,35 +165,96 @@ def test_a_failed_source_fails_the_run_by_name_and_the_others_are_kept(
     assert sum(len(report.results) for report in new) == SOURCES - 1
 
 
-def test_a_change_for_one_run_reaches_the_flow(registered: dict[str, str]) -> None:
+def test_bytes_other_than_the_expected_ones_are_not_stored(
+    registered: dict[str, str], beta: Store
+) -> None:
+    before = immutable(beta)
     wrong = "files.0.expected_digest=sha256:" + "0" * 64
 
-    done = airnub(
-        registered, "run", "project_beta", "ingestion/reference_files", "--set", wrong, "--json"
-    )
+    done = airnub(registered, "run", "project_beta", REFERENCE_FILES, "--set", wrong, "--json")
 
     assert done.returncode == 1
     assert "DigestMismatchError" in done.stderr
+    assert immutable(beta) == before
 
 
-def test_a_flow_file_runs_without_a_server_on_the_yaml_files(
-    environment: dict[str, str], tmp_path: Path
+def test_overlapping_runs_complete_and_store_a_source_once(
+    registered: dict[str, str], beta: Store
 ) -> None:
-    alone = {
-        name: value
-        for name, value in environment.items()
-        if not name.startswith("PREFECT_") or name.startswith("PREFECT_LOGGING")
-    }
-    alone |= {
-        "PREFECT_HOME": str(tmp_path / "prefect"),
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-        "AIRNUB_STORE_URL": (tmp_path / "store").as_uri(),
-    }
-    file = "flows/dept_project_beta/ingestion_flow_dept_project_beta.py"
+    known = set(reports(beta))
 
-    done = subprocess.run(
-        [sys.executable, file], cwd=ROOT, env=alone, capture_output=True, timeout=200, check=False
-    )
+    def run(_: int) -> int:
+        return airnub(registered, "run", "project_beta", REFERENCE_FILES).returncode
 
-    assert done.returncode == 0, done.stderr.decode()[-3000:]
-    assert list((tmp_path / "store" / "project_beta" / "refs").rglob("airlines.json"))
+    with ThreadPoolExecutor(2) as pool:
+        codes = list(pool.map(run, range(2)))
+
+    assert codes == [0, 0]
+    assert outcomes(beta, known).total() == 2
+    assert [(namespace, source) for namespace, source, _ in beta.refs()] == [AIRLINES]
+    assert len(list(beta.backend.list(BLOBS))) == 1
+    assert not verify(beta, level="deep").violations
+
+
+def heal_by_a_run(environment: dict[str, str], store: Store) -> None:
+    """Ingest again: a blob of the wrong size is seen before the source is asked for changes."""
+    known = set(reports(store))
+    done = airnub(environment, "run", "project_beta", REFERENCE_FILES)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert outcomes(store, known) == {"repaired": 1}
+
+
+def heal_by_verify(environment: dict[str, str], store: Store) -> None:
+    """Read everything: nothing else sees wrong bytes of the right size before they are used."""
+    options = ("--level", "deep", "--repair", "--allow-network", "127.0.0.0/8")
+    done = airnub(environment, "store", "verify", *options, "-d", "project_beta", "--json")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert [each["repaired"] for each in json.loads(done.stdout)["violations"]] == [True]
+
+
+def cut(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def altered(data: bytes) -> bytes:
+    return b"\0" + data[1:]
+
+
+@pytest.mark.parametrize(
+    ("damage", "heal"),
+    [(cut, heal_by_a_run), (altered, heal_by_verify)],
+    ids=["cut", "altered"],
+)
+def test_a_damaged_blob_is_healed_from_its_source(
+    registered: dict[str, str],
+    beta: Store,
+    damage: Callable[[bytes], bytes],
+    heal: Callable[[dict[str, str], Store], None],
+) -> None:
+    key, good = stored_airlines(registered, beta)
+    bad = damage(good)
+    replace(beta, key, bad)
+    quarantined = len(list(beta.backend.list(QUARANTINE)))
+
+    heal(registered, beta)
+
+    with beta.backend.open(key) as reader:
+        assert reader.read() == good
+    assert len(list(beta.backend.list(QUARANTINE))) == quarantined + 1
+    assert not verify(beta, level="deep").violations
+
+
+def stored_airlines(environment: dict[str, str], store: Store) -> tuple[Key, bytes]:
+    """Give a blob that a run has stored, running it if none has."""
+    if store.ref(*AIRLINES) is None:
+        done = airnub(environment, "run", "project_beta", REFERENCE_FILES)
+        assert done.returncode == 0, done.stderr[-3000:]
+    ref = store.ref(*AIRLINES)
+    assert ref is not None
+    assert ref.blob is not None
+    return blob_key(Digest(ref.blob.digest)), store.read_blob(ref.blob.digest)
+
+
+def replace(store: Store, key: Key, data: bytes) -> None:
+    """Put other bytes where an object is, as no writer of the store does."""
+    store.backend.put(key, BytesBody(data), sha256=Digest.of(data), size=len(data), if_absent=False)
