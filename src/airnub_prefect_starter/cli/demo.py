@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import requests
 import typer
 
-from airnub_prefect_starter.cli.context import settings_and_catalog
+from airnub_prefect_starter.cli.context import opened_store, settings_and_catalog
 from airnub_prefect_starter.cli.output import (
     JsonOption,
     counted,
@@ -26,7 +26,7 @@ from airnub_prefect_starter.common.errors import ConfigError, CorruptObjectError
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control import platform as embedded
 from airnub_prefect_starter.control.platform import PlatformStatus
-from airnub_prefect_starter.core.store import department_url, open_store
+from airnub_prefect_starter.core.store import department_url
 from airnub_prefect_starter.core.store.verify import VerifyReport, verify
 
 DEPARTMENT = "project_alpha"
@@ -108,7 +108,8 @@ def _outcomes(finished: Finished) -> Counter[str]:
 
 
 def _verified(settings: Settings) -> VerifyReport:
-    store = open_store(department_url(settings.store_url, DEPARTMENT))
+    address = department_url(settings.store_url, DEPARTMENT)
+    store = opened_store(settings, address, create=True)
     with patience("Verifying"):
         report = verify(store, level="deep")
     if report.violations:

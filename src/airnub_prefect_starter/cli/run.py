@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from airnub_prefect_starter.cli.context import connect, settings_and_catalog
+from airnub_prefect_starter.cli.context import connect, opened_store, settings_and_catalog
 from airnub_prefect_starter.cli.output import (
     JsonOption,
     progress,
@@ -35,7 +35,7 @@ from airnub_prefect_starter.control.category_configs import load_section
 from airnub_prefect_starter.core.departments import Catalog, DepartmentEntry
 from airnub_prefect_starter.core.manifest_models import RunReport
 from airnub_prefect_starter.core.overrides import apply_overrides
-from airnub_prefect_starter.core.store import department_url, open_store
+from airnub_prefect_starter.core.store import department_url
 
 if TYPE_CHECKING:
     from airnub_prefect_starter.control.department_runs import PublishedArtifact
@@ -154,7 +154,8 @@ def execute(
         )
         ids = [run_id for each in summaries for run_id in department_runs.run_ids_of(each)]
         artifacts = runs.artifacts(ids)
-    store = open_store(department_url(settings.store_url, entry.name.id))
+    address = department_url(settings.store_url, entry.name.id)
+    store = opened_store(settings, address, create=True)
     return Finished(summaries, department_runs.reports_of(store, summaries), artifacts)
 
 

@@ -104,6 +104,8 @@ def find_project_root(start: Path | None = None) -> Path:
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings: the environment wins over ``.env`` in the project's root.
 
+    With an ``AWS_ACCESS_KEY_ID`` of the environment, no ``AWS_*`` of ``.env`` is used.
+
     Raises:
         ConfigError: No project root, an unknown ``AIRNUB_*`` name, or a bad value. No retry.
     """
@@ -113,6 +115,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     dotenv = {
         key: value for key, value in dotenv_values(root / ".env").items() if value is not None
     }
+    if given.get("AWS_ACCESS_KEY_ID"):
+        # That key is of a server of its own: the one that .env names must not get it.
+        dotenv = {key: value for key, value in dotenv.items() if not key.startswith("AWS_")}
     merged = {**dotenv, **given}
     fields = {
         "home": root / ".airnub",

@@ -57,6 +57,38 @@ def test_environment_wins_over_dotenv(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        (
+            {},
+            {"AWS_ACCESS_KEY_ID": "of .env", "AWS_ENDPOINT_URL": "http://a:1", "AWS_PROFILE": "p"},
+        ),
+        (
+            {"AWS_REGION": "r"},
+            {
+                "AWS_ACCESS_KEY_ID": "of .env",
+                "AWS_ENDPOINT_URL": "http://a:1",
+                "AWS_PROFILE": "p",
+                "AWS_REGION": "r",
+            },
+        ),
+        ({"AWS_ACCESS_KEY_ID": "own"}, {"AWS_ACCESS_KEY_ID": "own"}),
+    ],
+    ids=["dotenv alone", "a region", "a key"],
+)
+def test_a_key_never_goes_to_another_server(
+    root: Path, environ: dict[str, str], expected: dict[str, str]
+) -> None:
+    dotenv = ["AWS_ACCESS_KEY_ID='of .env'", "AWS_ENDPOINT_URL=http://a:1", "AWS_PROFILE=p"]
+    (root / ".env").write_text("\n".join([*dotenv, "SOURCES_URL=http://127.0.0.1:1"]))
+
+    found = _load(root, **environ).environment
+
+    assert {name: each for name, each in found.items() if name.startswith("AWS_")} == expected
+    assert found["SOURCES_URL"] == "http://127.0.0.1:1"
+
+
+@pytest.mark.parametrize(
     ("environ", "message"),
     [
         ({"AIRNUB_DURABILTY": "full"}, "Did you mean AIRNUB_DURABILITY?"),
