@@ -11,6 +11,7 @@ import yaml
 CLUSTER: Mapping[str, Any] = {
     "release": "airnub",
     "api_url": "http://airnub-server.airnub.svc.cluster.local:4200/api",
+    "api_embedded": True,
     "flows_image": "registry.example/airnub-flows:1.2.3",
     "image_pull_policy": "IfNotPresent",
     "image_pull_secrets": [],

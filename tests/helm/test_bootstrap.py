@@ -95,7 +95,12 @@ def test_it_ends() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    ["images.flows.tag=v2", "job.memoryLimit=2Gi", "addresses.MORE=x", "bootstrap.backoffLimit=1"],
+    [
+        "images.flows.tag=v2",
+        "job.memoryLimit=1280Mi",
+        "addresses.MORE=x",
+        "bootstrap.backoffLimit=1",
+    ],
 )
 def test_as_a_plain_job_its_name_changes_with_its_content(change: str) -> None:
     plain = (*PROFILES["local"], "--set", "bootstrap.useHelmHooks=false")
@@ -181,6 +186,13 @@ def test_what_is_not_there_is_not_tested() -> None:
         "airnub-test-api",
         "airnub-test-store",
     }
+
+
+def test_commands_outside_the_cluster_find_a_release_without_bootstrap() -> None:
+    quiet = render(*PROFILES["local"], "--set", "bootstrap.enabled=false")
+    usual = find(profile("local"), "ConfigMap", "airnub-cluster")
+
+    assert find(quiet, "ConfigMap", "airnub-cluster") == usual
 
 
 def _plain(manifests: Any) -> Any:

@@ -97,6 +97,16 @@ def test_a_pool_of_its_own_has_its_own_worker_for_its_departments_alone() -> Non
     assert own["spec"]["selector"] != shared["spec"]["selector"]
 
 
+def test_two_workers_of_a_pool_do_not_end_together() -> None:
+    manifests = profile("everything")
+    (budget,) = kind(manifests, "PodDisruptionBudget")
+    workers = find(manifests, "Deployment", "airnub-worker-ml")["spec"]
+
+    assert budget["spec"] == {"maxUnavailable": 1, "selector": workers["selector"]}
+    # A node with the only worker of a pool could not be drained.
+    assert not kind(profile("local"), "PodDisruptionBudget")
+
+
 def test_hundreds_of_departments_share_one_worker() -> None:
     many = [part for i in range(200) for part in ("--set", f"departments.d{i}.workPool=airnub")]
     manifests = render(*PROFILES["local"], *many)
@@ -177,7 +187,9 @@ def test_a_department_has_the_credentials_of_the_api_and_of_its_sources() -> Non
 def test_bootstrap_can_read_what_the_chart_says_of_the_cluster(name: str) -> None:
     text = find(profile(name), "ConfigMap", "airnub-cluster")["data"]["cluster.yaml"]
 
-    assert ClusterConfig.model_validate(yaml.safe_load(text)).release == "airnub"
+    cluster = ClusterConfig.model_validate(yaml.safe_load(text))
+    assert cluster.release == "airnub"
+    assert cluster.api_embedded is (name != "cloud")
 
 
 def test_what_the_chart_says_of_the_cluster() -> None:
@@ -186,6 +198,7 @@ def test_what_the_chart_says_of_the_cluster() -> None:
     assert yaml.safe_load(text) == {
         "release": "airnub",
         "api_url": "http://airnub-server.airnub.svc.cluster.local:4200/api",
+        "api_embedded": True,
         "flows_image": "airnub-flows:dev",
         "image_pull_policy": "IfNotPresent",
         "image_pull_secrets": [],

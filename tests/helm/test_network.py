@@ -118,6 +118,28 @@ def test_an_object_store_at_a_private_address_is_opened_by_its_address() -> None
     assert "private" not in reached(opened, "server")
 
 
+RUNS = {"run of alpha", "test of beta"}
+
+
+@pytest.mark.parametrize(
+    ("change", "port", "sources"),
+    [
+        ("s3.endpointUrl=https://s3.example.com:9000", 9000, RUNS),
+        ("s3.endpointUrl=http://s3.example.com", 80, RUNS),
+        ("apiUrl=https://p.example.com:8443/api", 8443, RUNS | {"bootstrap", "worker"}),
+    ],
+)
+def test_a_service_outside_is_reached_at_the_port_of_its_address(
+    change: str, port: int, sources: set[str]
+) -> None:
+    closed = ("--set", "networkPolicy.departments.internet=false")
+    no_list = ("--set-json", "networkPolicy.external.ports=[]")
+    opened = network(*PROFILES["cloud"], *closed, *no_list, "--set", change)
+    target = End(address="198.51.100.7")
+
+    assert {each for each in CLOUD if opened.allows(SOURCES[each], target, port)} == sources
+
+
 def test_runs_without_the_internet() -> None:
     closed = network(*PROFILES["local"], "--set", "networkPolicy.departments.internet=false")
 

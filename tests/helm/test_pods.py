@@ -106,15 +106,31 @@ def test_development_credentials_are_in_secrets_alone() -> None:
         assert any(value in each for each in inside), value
 
 
-def test_a_changed_development_secret_restarts_who_reads_it() -> None:
+@pytest.mark.parametrize(
+    ("value", "readers"),
+    [
+        ("authString=other:one", {"airnub-server", "airnub-worker-airnub"}),
+        (f"encryptionKey={'k' * 43}=", {"airnub-server"}),
+        ("postgresql.password=other", {"airnub-server", "airnub-postgresql"}),
+        ("objectStore.rootPassword=another-one", {"airnub-object-store"}),
+        ("sourcesToken=other", {"airnub-sources"}),
+        # Read by each run, and by bootstrap.
+        ("s3Seed=other", set()),
+        ("departments.project_alpha.SOURCES_TOKEN=other", set()),
+    ],
+)
+def test_a_changed_development_secret_restarts_who_reads_it_and_nobody_else(
+    value: str, readers: set[str]
+) -> None:
     before = profile("local")
-    after = render(*PROFILES["local"], "--set", "developmentSecrets.authString=other:one")
+    after = render(*PROFILES["local"], "--set", f"developmentSecrets.{value}")
 
     assert checksums(before).keys() == {
         "airnub-server", "airnub-worker-airnub", "airnub-postgresql", "airnub-object-store",
         "airnub-sources",
     }  # fmt: skip
-    assert not checksums(before).items() & checksums(after).items()
+    changed = checksums(before).items() - checksums(after).items()
+    assert {name for name, _ in changed} == readers
 
 
 @pytest.mark.parametrize("name", PROFILES)

@@ -154,13 +154,29 @@ def test_the_notes_say_what_to_do_and_what_is_insecure(name: str, says: str) -> 
     assert says in _notes(name)
 
 
+@pytest.mark.parametrize(
+    ("name", "changes", "says"),
+    [
+        ("local", "objectStore.enabled=false", "create secret generic airnub-s3"),
+        ("prod", "s3.endpointUrl=https://s3.example.com", "set networkPolicy.external.cidrs"),
+        ("cloud", "", "public addresses alone: https://api.prefect.cloud"),
+    ],
+)
+def test_the_notes_say_what_services_outside_need(name: str, changes: str, says: str) -> None:
+    cidrs = ("--set", "networkPolicy.external.cidrs={10.1.2.0/24}")
+
+    assert says in _notes(name, "--set", changes)
+    assert ("networkPolicy" not in says) or says not in _notes(name, "--set", changes, *cidrs)
+
+
 def test_the_notes_of_prod_warn_of_nothing() -> None:
     assert "insecure" not in _notes("prod")
 
 
-def _notes(name: str) -> str:
+def _notes(name: str, *arguments: str) -> str:
+    command = ("helm", "install", "airnub", CHART, "-n", "airnub", "--dry-run=client")
     done = subprocess.run(
-        ["helm", "install", "airnub", CHART, "-n", "airnub", "--dry-run=client", *PROFILES[name]],
+        [*command, *PROFILES[name], *arguments],
         capture_output=True,
         text=True,
         check=True,

@@ -1,7 +1,10 @@
 """The settings of server and worker; the only tests here that import Prefect."""
 
+import json
 import os
 import re
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -9,6 +12,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+import yaml
 from pydantic import AliasChoices
 from pydantic_settings import BaseSettings
 
@@ -182,6 +186,42 @@ def test_no_secret_of_the_worker_stands_in_a_job(
     # Prefect copies its settings into each Job and replaces this one, if told by what.
     assert secrets == {f"PREFECT_{variable}": {"secretKeyRef": {"name": secret, "key": key}}}
     assert (found[f"{prefix}_NAME"], found[f"{prefix}_KEY"]) == (secret, key)
+
+
+def test_a_pool_s_workers_can_leave_the_watching_to_others() -> None:
+    found = worker("--set", "workPools.airnub.observer=false")
+    with mock.patch.dict(os.environ, plain(found)):
+        assert not KubernetesSettings().observer.enabled
+
+
+def test_console_logs_are_json_objects_one_per_line() -> None:
+    setting = {"PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER": "json"}
+    changed = (*PROFILES["local"], "--set", "logging.json=true,job.env.LEVEL=high")
+    cluster = find(render(*changed), "ConfigMap", "airnub-cluster")["data"]["cluster.yaml"]
+
+    assert server(*changed[2:]).items() >= setting.items()
+    assert worker(*changed[2:]).items() >= setting.items()
+    assert yaml.safe_load(cluster)["job"]["env"] == {**setting, "LEVEL": "high"}
+    assert not setting.keys() & server().keys() | setting.keys() & worker().keys()
+    lines = logged(setting).splitlines()
+    assert [json.loads(line)["msg"] for line in lines] == ["for %s", "w" * 500]
+
+
+def logged(setting: Mapping[str, str]) -> str:
+    """Log two lines as Prefect does, in a process with a setting."""
+    script = (
+        "import logging; from prefect.logging.configuration import setup_logging\n"
+        "setup_logging(); log = logging.getLogger('prefect.server')\n"
+        "log.warning('for %s', 'you'); log.warning('w' * 500)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, **setting, "PREFECT_HOME": tempfile.mkdtemp()},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stderr
 
 
 def test_the_worker_needs_nothing_that_comes_later() -> None:

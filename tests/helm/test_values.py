@@ -36,6 +36,21 @@ SCHEMA = [
     ),
     ("addresses.PREFECT_API_URL=x", "'/addresses/PREFECT_API_URL': false schema"),
     ("addresses.AWS_SECRET_ACCESS_KEY=x", "'/addresses/AWS_SECRET_ACCESS_KEY': false schema"),
+    ("addresses.SOURCES_TOKEN=x", "'/addresses/SOURCES_TOKEN': false schema"),
+    ("server.env.DATABASE_PASSWORD=x", "'/server/env/DATABASE_PASSWORD': false schema"),
+    *(
+        (f"job.env.{name}=x", f"'/job/env/{name}': false schema")
+        for name in (
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_SECRET",
+            "PREFECT_API_KEY",
+            "PREFECT_API_AUTH_STRING",
+            "DATABASE_PASSWORD",
+            "SOURCES_TOKEN",
+            "CLIENT_SECRET",
+        )
+    ),
     ("images.flows.tag=latest", "'/images/flows/tag': 'not' failed"),
     ("images.flows.ref=flows:latest", "'/images/flows/ref': 'not' failed"),
     ("images.flows.ref=registry:5000/flows", "'/images/flows/ref'"),
@@ -81,6 +96,9 @@ RULES = [
     ({"developmentSecrets.departments.nobody.A": "b"}, "departments.nobody: there is no such"),
     ({"developmentSecrets.sourcesToken": ""}, "developmentSecrets.sourcesToken is empty"),
     ({"developmentSecrets.objectStore.rootPassword": "short"}, "fewer than 8 characters"),
+    ({"departments.project_beta.quota.memory": "1280Mi"}, "needs 512Mi while it waits for its run"),
+    ({"departments.project_beta.quota.cpu": "199m"}, "has 199m of cpu, and `helm test` needs 100m"),
+    ({"departments.project_beta.quota.pods": "1"}, "project_beta has room for one pod"),
     ({"tests.department": "nobody"}, "there is no department nobody"),
     ({"departments.new_one.namespace": "dept-project-beta"}, "is that of new_one too"),
     ({"departments.new_one.namespace": "n" * 60}, "longer than 63 characters"),
@@ -180,6 +198,17 @@ def test_an_existing_api_needs_credentials_of_one_kind() -> None:
 
     assert "an existing API needs one of them" in refusal(*cloud, "--set", "apiKey.existingSecret=")
     assert "Prefect sends only one" in refusal(*cloud, "--set", "auth.existingSecret=both")
+
+
+def test_helm_test_asks_for_no_more_room_than_it_needs() -> None:
+    quota = "departments.project_beta.quota"
+
+    assert render(*LOCAL, *sets({f"{quota}.memory": "1536Mi", f"{quota}.cpu": "200m"}))
+    assert render(*LOCAL, *sets({f"{quota}.memory": "1Gi", "tests.run": "false"}))
+
+
+def test_a_name_that_only_speaks_of_a_secret_is_allowed() -> None:
+    assert render(*LOCAL, "--set-string", "job.env.TOKEN_FILE=/etc/token,job.env.KEYBOARD=x")
 
 
 def test_global_values_of_a_parent_chart_are_allowed() -> None:

@@ -60,8 +60,19 @@ matchExpressions:
   - {port: {{ . | int }}, protocol: TCP}
   {{- end }}
 {{- end }}
+
+{{/* Egress rule: an external service, at the port of its address and those of the values: (dict "root" $ "url" "https://…"). */}}
 {{- define "airnub.egress.external" -}}
-{{- include "airnub.egress.outside" (merge (dict "root" .) .Values.networkPolicy.external) }}
+{{- $external := .root.Values.networkPolicy.external -}}
+{{- $ports := list (include "airnub.port" .url | int) -}}
+{{- range $external.ports }}{{ $ports = append $ports (int .) }}{{ end -}}
+{{- include "airnub.egress.outside" (dict "root" .root "cidrs" $external.cidrs "ports" (uniq $ports)) }}
+{{- end }}
+
+{{/* Port of an address, which may name none. */}}
+{{- define "airnub.port" -}}
+{{- $url := urlParse . -}}
+{{ regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (eq $url.scheme "http" | ternary "80" "443") }}
 {{- end }}
 
 {{/* Egress rule: Prefect's API. */}}
@@ -72,7 +83,7 @@ matchExpressions:
   ports:
   - {port: 4200, protocol: TCP}
 {{- else -}}
-{{ include "airnub.egress.external" . }}
+{{ include "airnub.egress.external" (dict "root" . "url" .Values.apiUrl) }}
 {{- end -}}
 {{- end }}
 
@@ -84,6 +95,6 @@ matchExpressions:
   ports:
   - {port: 9000, protocol: TCP}
 {{- else -}}
-{{ include "airnub.egress.external" . }}
+{{ include "airnub.egress.external" (dict "root" . "url" .Values.s3.endpointUrl) }}
 {{- end -}}
 {{- end }}

@@ -43,6 +43,11 @@ securityContext:
 - {name: DO_NOT_TRACK, value: "1"}
 {{- end }}
 
+{{/* Settings of Prefect's console log: name → value. */}}
+{{- define "airnub.loggingSettings" -}}
+{{ .Values.logging.json | ternary (dict "PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER" "json") dict | toYaml }}
+{{- end }}
+
 {{/* Environment of a client of the API. */}}
 {{- define "airnub.apiEnv" -}}
 - {name: PREFECT_API_URL, value: {{ include "airnub.apiUrl" . | quote }}}
@@ -88,7 +93,7 @@ securityContext:
   valueFrom: {secretKeyRef: {name: {{ include "airnub.secret.s3" . }}, key: secret-access-key}}
 {{- end }}
 
-{{/* Restarts pods when a development Secret that they read only once changes. */}}
+{{/* Restarts pods when one of the development Secrets changes, which they read only once: (pick .Values.developmentSecrets "authString"). */}}
 {{- define "airnub.secretChecksum" -}}
-checksum/development-secrets: {{ omit .Values.developmentSecrets "departments" | toJson | sha256sum }}
+checksum/development-secrets: {{ . | toJson | sha256sum }}
 {{- end }}

@@ -194,6 +194,28 @@ each with the value to change.
 {{- $departments := include "airnub.departments" . | fromYaml -}}
 {{- if not (hasKey $departments .Values.tests.department) }}
 - tests.department: there is no department {{ .Values.tests.department }}. Name one of {{ keys $departments | sortAlpha | join ", " }}, or set tests.run=false.
+{{- else }}
+{{- $quota := (index $departments .Values.tests.department).quota -}}
+{{- $test := .Values.tests.resources -}}
+{{- $needs := list
+      (list "cpu" $test.requests.cpu .Values.job.cpuRequest)
+      (list "memory" $test.limits.memory .Values.job.memoryLimit) -}}
+{{- range $needs }}
+{{- $what := index . 0 }}{{ $own := index . 1 }}{{ $run := index . 2 }}
+{{- if lt (include "airnub.amount" (index $quota $what) | float64) (addf (include "airnub.amount" $own | float64) (include "airnub.amount" $run | float64)) }}
+- tests.department: {{ $.Values.tests.department }} has {{ index $quota $what }} of {{ $what }}, and `helm test` needs {{ $own }} while it waits for its run of {{ $run }}. Raise departments.{{ $.Values.tests.department }}.quota.{{ $what }}, name another department, or set tests.run=false.
 {{- end }}
 {{- end }}
+{{- if lt (int $quota.pods) 2 }}
+- tests.department: {{ .Values.tests.department }} has room for one pod, and `helm test` needs another one while it waits for its run. Raise departments.{{ .Values.tests.department }}.quota.pods, name another department, or set tests.run=false.
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* A quantity of Kubernetes as a number: 500m is 0.5, 1Ki is 1024. */}}
+{{- define "airnub.amount" -}}
+{{- $factors := dict "m" 0.001 "" 1.0 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 -}}
+{{- $number := regexFind "^[0-9.]+" . -}}
+{{ mulf ($number | float64) (index $factors (trimPrefix $number .)) }}
 {{- end }}

@@ -94,7 +94,8 @@ def _manifest(cluster: ClusterConfig) -> Json:
             "fsGroup": USER_ID,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "initContainers": [_wait_for_api(cluster.api_url)],
+        # One outside may be behind a proxy, which a bare connection would not take.
+        "initContainers": [_wait_for_api(cluster.api_url)] if cluster.api_embedded else None,
         "containers": [_container(cluster)],
         "volumes": [{"name": "scratch", "emptyDir": {"sizeLimit": "{{ scratch_size_limit }}"}}],
     }

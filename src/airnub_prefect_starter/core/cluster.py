@@ -125,6 +125,9 @@ class ClusterConfig(ConfigModel):
     api_url: Annotated[str, StringConstraints(pattern=r"^https?://[^/?#\s]+(/[^?#\s]*)?$")] = Field(
         description="Address of Prefect's API as runs see it"
     )
+    api_embedded: bool = Field(
+        default=True, description="It is the release's own server, reached without a proxy"
+    )
     flows_image: Annotated[str, StringConstraints(min_length=1)]
     image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
     image_pull_secrets: tuple[str, ...] = ()

@@ -102,6 +102,14 @@ def test_pools_are_of_kubernetes_and_get_the_limits_of_the_release(root: Path) -
     assert unlimited.concurrency_limit is None
 
 
+@pytest.mark.parametrize("embedded", [True, False])
+def test_runs_wait_for_the_release_s_own_server_alone(root: Path, embedded: bool) -> None:
+    (pool,) = _desired(root, api_embedded=embedded).pools
+
+    # One outside may be behind a proxy, through which a bare connection does not go.
+    assert ("wait-for-api" in json.dumps(pool.template_patch)) is embedded
+
+
 @pytest.mark.parametrize(
     ("quota", "expected"),
     [("{memory: 2Gi}", 2), ("{memory: 8Gi}", 3)],

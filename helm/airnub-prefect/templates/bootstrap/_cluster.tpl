@@ -3,6 +3,7 @@
 {{- $job := .Values.job -}}
 release: {{ .Release.Name }}
 api_url: {{ include "airnub.apiUrl" . | quote }}
+api_embedded: {{ .Values.server.enabled }}
 flows_image: {{ include "airnub.image" (dict "root" . "image" "flows") | quote }}
 image_pull_policy: {{ .Values.images.flows.pullPolicy }}
 image_pull_secrets: {{ .Values.imagePullSecrets | toJson }}
@@ -22,7 +23,7 @@ job:
   termination_grace_period_seconds: {{ $job.terminationGracePeriodSeconds | int }}
   backoff_limit: {{ $job.backoffLimit | int }}
   priority_class_name: {{ $job.priorityClassName | default (printf "%s-flows-default" .Release.Name) }}
-  env: {{ $job.env | toJson }}
+  env: {{ mergeOverwrite (include "airnub.loggingSettings" . | fromYaml) (deepCopy $job.env) | toJson }}
 pools:
 {{- range $name, $pool := include "airnub.pools" . | fromYaml }}
   {{ $name }}: {concurrency_limit: {{ $pool.concurrencyLimit | int }}}

@@ -33,5 +33,5 @@
 {{- $_ := set $settings "PREFECT_SERVER_DATABASE_SQLALCHEMY_CONNECT_ARGS_TLS_CA_FILE" "/etc/airnub/database-ca/ca.crt" -}}
 {{- end -}}
 {{- end -}}
-{{ toYaml (mergeOverwrite $settings (deepCopy $server.env)) }}
+{{ toYaml (mergeOverwrite $settings (include "airnub.loggingSettings" . | fromYaml) (deepCopy $server.env)) }}
 {{- end }}
