@@ -1,6 +1,7 @@
 """One cluster and one release for all tests here: `airnub k8s up` from nothing, `down` at the end.
 
-``AIRNUB_E2E_KEEP=1`` takes the release that is there, as it is, and leaves it there.
+A cluster that is there is not touched: ``AIRNUB_E2E_KEEP=1`` runs the tests on its release, which
+they upgrade and roll back, and leaves it there.
 """
 
 import os
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.k8s.kit import Api, Release, airnub
+from tests.e2e.k8s.kit import Api, Release, airnub, run
 
 TOOLS = ("docker", "kind", "kubectl", "helm", "skaffold")
 KEEP = os.environ.get("AIRNUB_E2E_KEEP") == "1"
@@ -23,7 +24,8 @@ def release() -> Iterator[Release]:
     if KEEP:
         yield Release()
         return
-    airnub("k8s", "down")
+    if "airnub" in run("kind", "get", "clusters").stdout.split():
+        pytest.fail("A cluster is there: AIRNUB_E2E_KEEP=1 uses it, `airnub k8s down` removes it")
     airnub("k8s", "up", timeout=1500)
     yield Release()
     airnub("k8s", "down")
