@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from measuring import machine
 
 from airnub_prefect_starter.control.pools import default_template
+from benchmarks.measuring import machine
 from tests.e2e.k8s.kit import Api, Release, eventually, get, kubectl, secret
 
 NAMESPACE = "bench"

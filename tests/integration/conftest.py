@@ -8,6 +8,8 @@ HERE = Path(__file__).parent
 OWN_WORKER = "control"  # about half of the time; each folder needs its platform once
 
 
+# xdist reads the groups in the same hook, and would be called before this folder.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep each folder on one worker, because its tests share a platform.
 

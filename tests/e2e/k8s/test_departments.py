@@ -49,7 +49,7 @@ def test_three_stages_complete_as_jobs_in_the_department_s_namespace(
 
 
 def succeeded(run_id: str) -> bool:
-    return jobs_of(run_id)[0]["status"].get("succeeded") == 1
+    return bool(jobs_of(run_id)[0]["status"].get("succeeded"))
 
 
 def test_jobs_and_pods_carry_the_labels_and_obey_the_restricted_standard(
