@@ -14,10 +14,9 @@ from airnub_prefect_starter.core.store import Store
 ROOT = Path(__file__).parents[3]
 TIMEOUT_S = 240
 
-# Each has a platform of its own, so that two workers can share them.
-_MINIO = pytest.param("minio", marks=pytest.mark.xdist_group("minio"))
+# Each has a platform of its own, which may be on another worker (see the conftest above).
 ON_DISK = pytest.mark.parametrize("store_root", ["disk"], indirect=True)
-ON_EVERY_STORE = pytest.mark.parametrize("store_root", ["disk", _MINIO], indirect=True)
+ON_EVERY_STORE = pytest.mark.parametrize("store_root", ["disk", "minio"], indirect=True)
 
 
 def airnub(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
