@@ -153,15 +153,19 @@ class S3Backend:
 
     def discard(self, stat: Stat, *, keep_in_trash: bool) -> bool:
         """See ``StoreBackend.discard``; writers wait while this looks and deletes."""
-        key = stat.key
-        with translated(f"Collecting {key}"), claim(self.bucket, key):
-            found = self.stat(key)
-            if found is None or found.modified_ns != stat.modified_ns:
+        key, trash = stat.key, layout.trash_key(stat.key)
+        with translated(f"Collecting {key}"):
+            # First, since a large object's copy takes longer than a claim is respected.
+            if keep_in_trash and not self._copy(key, trash, stat.size):
                 return False
+            with claim(self.bucket, key):
+                found = self.stat(key)
+                if found is not None and found.modified_ns == stat.modified_ns:
+                    self.bucket.call("delete_object", key)
+                    return True
             if keep_in_trash:
-                copy(self.bucket, key, layout.trash_key(key), found.size)
-            self.bucket.call("delete_object", key)
-        return True
+                self.bucket.call("delete_object", trash)
+        return False
 
     def reap(self, before_ns: int, *, apply: bool) -> int:
         """See ``StoreBackend.reap``: objects under ``tmp/`` and unfinished uploads."""
