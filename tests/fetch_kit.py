@@ -15,7 +15,7 @@ QUICK = HttpLimits(
     connect_timeout_s=2,
     idle_timeout_s=0.2,
     total_timeout_s=5,
-    rate_window_s=0.3,
+    rate_window_s=1.0,
     min_bytes_per_s=1_000,
 )
 

@@ -84,13 +84,10 @@ class S3Server:
 
 @contextmanager
 def reaching(environment: dict[str, str]) -> Iterator[None]:
-    """Let this process and its children find a server and no other, and forget it afterwards."""
+    """Let this process and its children find a server, and forget it afterwards."""
     close_clients()
     forget_abilities()
     with mock.patch.dict(os.environ, environment):
-        for name in [each for each in os.environ if each.startswith("AWS_")]:
-            if name not in environment:
-                del os.environ[name]
         try:
             yield
         finally:

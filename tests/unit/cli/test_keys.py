@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,8 @@ def dotenv(project: Project) -> Iterator[BrokenS3]:
         lines = [f"{name}={each}" for name, each in server.environment.items()]
         project.write(".env", "\n".join([*lines, "AIRNUB_STORE_URL=s3://bucket/stores"]))
         with reaching({}):
+            for name in [each for each in os.environ if each.startswith("AWS_")]:
+                del os.environ[name]  # until the block ends
             yield server
 
 

@@ -8,6 +8,7 @@ of them needs no network, and what it does not hold is pulled from where it alwa
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,19 +17,21 @@ from pathlib import Path
 from airnub_prefect_starter.common.errors import PlatformError
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control.k8s.programs import Progress, follow, run
+from airnub_prefect_starter.control.probes import answers
 
 CLUSTER = "airnub"
 CONTEXT = f"kind-{CLUSTER}"
 REGISTRY = "kind-registry"
 REGISTRY_IMAGE = "registry:3"
 REGISTRY_HOST = "localhost:5001"
-_PORT = REGISTRY_HOST.partition(":")[2]
+_PORT = int(REGISTRY_HOST.partition(":")[2])
 _OURS = "airnub.io/created-by=airnub"
 _DOCKER_HUB = "docker.io"
 _MIRRORED = (_DOCKER_HUB, "quay.io")
 _ANEW = "Run `airnub k8s down`, then `airnub k8s up`"
 _CREATE_S = 300
 _READY_S = 120
+_REGISTRY_S = 30
 _IMAGE_S = 600
 
 _HOSTS_TOML = f"""\
@@ -99,6 +102,7 @@ def _ensure_registry(on_progress: Progress) -> None:
         return
     if _container(REGISTRY):
         run(["docker", "start", REGISTRY])
+        _await_registry()
         return
     on_progress(f"Starting the registry {REGISTRY} on {REGISTRY_HOST}")
     _pull(REGISTRY_IMAGE, on_progress)
@@ -107,6 +111,17 @@ def _ensure_registry(on_progress: Progress) -> None:
         ["docker", "run", "--detach", *options, "--name", REGISTRY, REGISTRY_IMAGE],
         remedy=f"If another program listens on port {_PORT}, end it and `docker rm {REGISTRY}`",
     )
+    _await_registry()
+
+
+def _await_registry() -> None:
+    deadline = time.monotonic() + _REGISTRY_S
+    while not answers(_PORT, "/v2/"):
+        if time.monotonic() > deadline:
+            raise PlatformError(
+                f"{REGISTRY} does not answer on {REGISTRY_HOST}", f"See `docker logs {REGISTRY}`"
+            )
+        time.sleep(0.1)
 
 
 def _ensure_cluster(settings: Settings, on_progress: Progress) -> None:

@@ -27,6 +27,14 @@ def settings(tmp_path: Path) -> Settings:
     return project_settings(make_project(tmp_path / "project"), KIND_NODE_IMAGE="kindest/node:v1")
 
 
+@pytest.fixture(autouse=True)
+def registry(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """What the registry does at each question: the last for ever."""
+    given = [True]
+    monkeypatch.setattr(cluster, "answers", lambda *_: given.pop(0) if given[1:] else given[0])
+    return given
+
+
 @pytest.fixture
 def nothing(tools: FakeTools) -> FakeTools:
     """A machine with Docker and without clusters."""
@@ -52,6 +60,20 @@ def create(settings: Settings, *images: str) -> list[str]:
     said: list[str] = []
     cluster.create(settings, images, said.append)
     return said
+
+
+def test_nothing_is_pushed_before_the_registry_answers(
+    nothing: FakeTools, settings: Settings, registry: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry[:] = [False, False, True]
+    create(settings, "postgres:17")
+    assert registry == [True]
+    assert nothing.asked("docker push")
+
+    registry[:] = [False]
+    monkeypatch.setattr(cluster, "_REGISTRY_S", 0)
+    with pytest.raises(PlatformError, match=r"kind-registry does not answer.*docker logs"):
+        create(settings, "postgres:17")
 
 
 def test_from_nothing(nothing: FakeTools, settings: Settings) -> None:
