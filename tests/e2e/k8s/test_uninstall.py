@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.k8s.conftest import KEEP
-from tests.e2e.k8s.kit import Release, eventually, get, helm, kubectl
+from tests.e2e.k8s.kit import Release, eventually, get, helm
 
 pytestmark = pytest.mark.skipif(KEEP, reason="AIRNUB_E2E_KEEP=1 keeps the release")
 
@@ -22,11 +22,18 @@ def test_uninstall_leaves_its_namespace_alone(release: Release) -> None:
     helm("uninstall", release.name, "-n", release.namespace, "--wait", "--timeout", "5m")
 
     eventually("all objects are gone", lambda: not left(release), timeout=180)
-    for kind in CLUSTER_SCOPED:
-        assert [
-            each for each in map(owner, get(kind)["items"]) if each.startswith(release.name)
-        ] == [release.namespace] * (kind == "namespaces")
-    assert kubectl("get", "namespace", release.namespace)
+    # Volumes go a moment after their claims.
+    eventually("the rest is gone", lambda: of(release) == ["namespaces"], timeout=120)
+
+
+def of(release: Release) -> list[str]:
+    """Give the kinds of the cluster-scoped objects that are of a release, one for each object."""
+    return [
+        kind
+        for kind in CLUSTER_SCOPED
+        for each in get(kind)["items"]
+        if owner(each) == release.namespace or owner(each).startswith(f"{release.name}-")
+    ]
 
 
 def owner(found: Any) -> str:
