@@ -45,6 +45,12 @@ SERVER = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The registry that the fake Docker starts answers at once."""
+    monkeypatch.setattr("airnub_prefect_starter.control.k8s.cluster.answers", lambda *_: True)
+
+
 @pytest.fixture
 def tools(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeTools:
     fake = FakeTools(tmp_path / "bin")
