@@ -1,10 +1,12 @@
 """Parent flow of the analysis stage: every category at once."""
 
+import datetime as dt
+
 from prefect import flow
 
 from airnub_prefect_starter.core.manifest_models import DerivedResult
 from airnub_prefect_starter.tasks.artifacts import publish_stage
-from airnub_prefect_starter.tasks.configuration import load_stage_config
+from airnub_prefect_starter.tasks.configuration import stage_config
 from airnub_prefect_starter.tasks.fan_out import Subflow, run_together
 from flows.dept_project_alpha import DEPARTMENT
 from flows.dept_project_alpha.analysis.config import AnalysisConfig
@@ -17,10 +19,10 @@ STAGE = DEPARTMENT.stage("analysis")
 
 @flow(name=STAGE.flow_name)
 def analysis_flow_dept_project_alpha(
-    config: AnalysisConfig | None = None,
+    config: AnalysisConfig | None = None, date: dt.date | None = None
 ) -> list[list[DerivedResult]]:
     """Analyse all categories concurrently; a failed one fails the run, good ones are kept."""
-    config = config or load_stage_config(STAGE, AnalysisConfig)
+    config = stage_config(STAGE, AnalysisConfig, config, date)
     outcomes = run_together(
         STAGE,
         {

@@ -1,10 +1,12 @@
 """Parent flow of the processing stage: every category at once."""
 
+import datetime as dt
+
 from prefect import flow
 
 from airnub_prefect_starter.core.manifest_models import DerivedResult
 from airnub_prefect_starter.tasks.artifacts import publish_stage
-from airnub_prefect_starter.tasks.configuration import load_stage_config
+from airnub_prefect_starter.tasks.configuration import stage_config
 from airnub_prefect_starter.tasks.fan_out import Subflow, run_together
 from flows.dept_project_alpha import DEPARTMENT
 from flows.dept_project_alpha.processing.config import ProcessingConfig
@@ -20,10 +22,10 @@ STAGE = DEPARTMENT.stage("processing")
 
 @flow(name=STAGE.flow_name)
 def processing_flow_dept_project_alpha(
-    config: ProcessingConfig | None = None,
+    config: ProcessingConfig | None = None, date: dt.date | None = None
 ) -> list[list[DerivedResult]]:
     """Process all categories concurrently; a failed table fails the run, good ones are kept."""
-    config = config or load_stage_config(STAGE, ProcessingConfig)
+    config = stage_config(STAGE, ProcessingConfig, config, date)
     outcomes = run_together(
         STAGE,
         {

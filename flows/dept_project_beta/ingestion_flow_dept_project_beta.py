@@ -1,10 +1,12 @@
 """Parent flow of the ingestion stage: every category at once."""
 
+import datetime as dt
+
 from prefect import flow
 
 from airnub_prefect_starter.core.manifest_models import SourceResult
 from airnub_prefect_starter.tasks.artifacts import publish_stage
-from airnub_prefect_starter.tasks.configuration import load_stage_config
+from airnub_prefect_starter.tasks.configuration import stage_config
 from airnub_prefect_starter.tasks.fan_out import Subflow, run_together
 from flows.dept_project_beta import DEPARTMENT
 from flows.dept_project_beta.ingestion.config import IngestionConfig
@@ -17,10 +19,10 @@ STAGE = DEPARTMENT.stage("ingestion")
 
 @flow(name=STAGE.flow_name)
 def ingestion_flow_dept_project_beta(
-    config: IngestionConfig | None = None,
+    config: IngestionConfig | None = None, date: dt.date | None = None
 ) -> list[list[SourceResult]]:
     """Ingest all categories concurrently; a failed source fails the run, good ones are kept."""
-    config = config or load_stage_config(STAGE, IngestionConfig)
+    config = stage_config(STAGE, IngestionConfig, config, date)
     outcomes = run_together(
         STAGE,
         {

@@ -5,6 +5,7 @@ With ``PREFECT_API_URL`` set, the Variable is what counts and its absence is an 
 of the repository are read.
 """
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -14,12 +15,41 @@ from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.names import Category, Stage
 from airnub_prefect_starter.common.settings import load_settings
 from airnub_prefect_starter.core.configuration import ConfigModel, load_yaml, validate_value
+from airnub_prefect_starter.core.run_date import for_date
 from airnub_prefect_starter.core.variables import SPLIT_MARK
-from airnub_prefect_starter.tasks.run_context import has_server
+from airnub_prefect_starter.tasks.run_context import has_server, run_date
 
 Config = TypeVar("Config", bound=ConfigModel)
 
 _REMEDY = "Correct the YAML and run `airnub config apply`"
+
+
+def stage_config(
+    stage: Stage, model: type[Config], given: Config | None, date: dt.date | None
+) -> Config:
+    """Give what a stage's run works on: its parameter, else what is configured, for its date.
+
+    Args:
+        stage: The stage.
+        model: Its model, with a field per category.
+        given: The run's parameter ``config``.
+        date: The run's parameter ``date``; None for the day before the run was due.
+
+    Raises:
+        ConfigError: The Variable is missing or does not fit the model. No retry.
+    """
+    return for_date(given or load_stage_config(stage, model), date or run_date())
+
+
+def category_config(
+    category: Category, model: type[Config], given: Config | None, date: dt.date | None
+) -> Config:
+    """Give what a category's run works on; see `stage_config`.
+
+    Raises:
+        ConfigError: The Variable or the section is missing, or does not fit the model. No retry.
+    """
+    return for_date(given or load_category_config(category, model), date or run_date())
 
 
 def load_stage_config(stage: Stage, model: type[Config]) -> Config:

@@ -1,5 +1,6 @@
 """What a run knows of its surroundings: its ids, its department's store and secrets."""
 
+import datetime as dt
 from functools import cache
 
 from prefect.blocks.system import Secret
@@ -29,6 +30,12 @@ def run_info() -> RunInfo:
         task_run_id=task_run.get_id(),
         deployment=deployment.get_name(),
     )
+
+
+def run_date() -> dt.date:
+    """Give the last whole day (UTC) before the current run was due: what a daily run is about."""
+    due: dt.datetime = flow_run.get_scheduled_start_time()
+    return due.astimezone(dt.UTC).date() - dt.timedelta(days=1)
 
 
 @cache

@@ -1,10 +1,12 @@
 """Category flow: flights and delays by month, carrier, hour and weather."""
 
+import datetime as dt
+
 from prefect import flow
 
 from airnub_prefect_starter.core.manifest_models import DerivedResult
 from airnub_prefect_starter.tasks.artifacts import publish_derived, publish_findings
-from airnub_prefect_starter.tasks.configuration import load_category_config
+from airnub_prefect_starter.tasks.configuration import category_config
 from airnub_prefect_starter.tasks.fan_out import fan_out, source_id
 from flows.dept_project_alpha.analysis.flight_summary.config import (
     CATEGORY,
@@ -17,10 +19,10 @@ from flows.dept_project_alpha.analysis.flight_summary.tasks.summarize_tables_tas
 
 @flow(name=CATEGORY.flow_name)
 def summarize_flights_flow_dept_project_alpha(
-    config: FlightSummaryConfig | None = None,
+    config: FlightSummaryConfig | None = None, date: dt.date | None = None
 ) -> list[DerivedResult]:
     """Compute every analysis whose tables or code changed and publish what it found."""
-    config = config or load_category_config(CATEGORY, FlightSummaryConfig)
+    config = category_config(CATEGORY, FlightSummaryConfig, config, date)
     outcomes = fan_out(summarize_tables_task_dept_project_alpha, config.analyses, name=source_id)
     publish_derived(CATEGORY, outcomes)
     publish_findings(CATEGORY, outcomes.found)

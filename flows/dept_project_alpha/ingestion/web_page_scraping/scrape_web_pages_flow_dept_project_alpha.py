@@ -1,10 +1,12 @@
 """Category flow: read web pages as robots.txt allows, keep their bytes and what they link to."""
 
+import datetime as dt
+
 from prefect import flow
 
 from airnub_prefect_starter.core.manifest_models import SourceResult
 from airnub_prefect_starter.tasks.artifacts import publish_pages, publish_sources
-from airnub_prefect_starter.tasks.configuration import load_category_config
+from airnub_prefect_starter.tasks.configuration import category_config
 from airnub_prefect_starter.tasks.fan_out import fan_out, source_id
 from flows.dept_project_alpha.ingestion.web_page_scraping.config import (
     CATEGORY,
@@ -20,10 +22,10 @@ from flows.dept_project_alpha.ingestion.web_page_scraping.tasks.scrape_page_task
 
 @flow(name=CATEGORY.flow_name)
 def scrape_web_pages_flow_dept_project_alpha(
-    config: WebPageScrapingConfig | None = None,
+    config: WebPageScrapingConfig | None = None, date: dt.date | None = None
 ) -> list[SourceResult]:
     """Read every page that changed, politely, and publish where the pages lead."""
-    config = config or load_category_config(CATEGORY, WebPageScrapingConfig)
+    config = category_config(CATEGORY, WebPageScrapingConfig, config, date)
     scraped = fan_out(scrape_page_task_dept_project_alpha, config.pages, name=source_id)
     read = extract_links_from_html_content_task_dept_project_alpha
     pages = fan_out(read, scraped.found, name=source_id)

@@ -1,10 +1,12 @@
 """Category flow: Monthly flights, planes and weather, as Parquet."""
 
+import datetime as dt
+
 from prefect import flow
 
 from airnub_prefect_starter.core.manifest_models import DerivedResult
 from airnub_prefect_starter.tasks.artifacts import publish_derived
-from airnub_prefect_starter.tasks.configuration import load_category_config
+from airnub_prefect_starter.tasks.configuration import category_config
 from airnub_prefect_starter.tasks.fan_out import fan_out, source_id
 from flows.dept_project_alpha.processing.flight_data.config import CATEGORY, FlightDataConfig
 from flows.dept_project_alpha.processing.tasks.process_table_task_dept_project_alpha import (
@@ -14,10 +16,10 @@ from flows.dept_project_alpha.processing.tasks.process_table_task_dept_project_a
 
 @flow(name=CATEGORY.flow_name)
 def process_flight_data_flow_dept_project_alpha(
-    config: FlightDataConfig | None = None,
+    config: FlightDataConfig | None = None, date: dt.date | None = None
 ) -> list[DerivedResult]:
     """Make every table whose inputs, schema or code changed; each row is accounted for."""
-    config = config or load_category_config(CATEGORY, FlightDataConfig)
+    config = category_config(CATEGORY, FlightDataConfig, config, date)
     process = process_table_task_dept_project_alpha
     outcomes = fan_out(process, config.tables, name=source_id, category=CATEGORY)
     publish_derived(CATEGORY, outcomes)

@@ -1,10 +1,12 @@
 """Category flow: download the reference files that changed."""
 
+import datetime as dt
+
 from prefect import flow
 
 from airnub_prefect_starter.core.manifest_models import SourceResult
 from airnub_prefect_starter.tasks.artifacts import publish_sources
-from airnub_prefect_starter.tasks.configuration import load_category_config
+from airnub_prefect_starter.tasks.configuration import category_config
 from airnub_prefect_starter.tasks.fan_out import fan_out, source_id
 from flows.dept_project_beta.ingestion.reference_files.config import (
     CATEGORY,
@@ -17,10 +19,10 @@ from flows.dept_project_beta.ingestion.reference_files.tasks.download_file_task_
 
 @flow(name=CATEGORY.flow_name)
 def download_reference_files_flow_dept_project_beta(
-    config: ReferenceFilesConfig | None = None,
+    config: ReferenceFilesConfig | None = None, date: dt.date | None = None
 ) -> list[SourceResult]:
     """Download every file that changed; the bytes, a manifest and a ref are kept for each."""
-    config = config or load_category_config(CATEGORY, ReferenceFilesConfig)
+    config = category_config(CATEGORY, ReferenceFilesConfig, config, date)
     outcomes = fan_out(download_file_task_dept_project_beta, config.files, name=source_id)
     publish_sources(CATEGORY, outcomes)
     return outcomes.require_all()
