@@ -14,6 +14,7 @@ FLOW = Path(
     "flows/dept_project_beta/ingestion/reference_files/"
     "download_reference_files_flow_dept_project_beta.py"
 )
+FIRST_LINE = "    config = category_config("
 MARKER = "this line was saved a moment ago"
 
 
@@ -53,10 +54,8 @@ def test_a_saved_edit_is_what_the_next_run_executes(
     before = image(release)
 
     text = (clone / FLOW).read_text()
-    assert "    config = config or" in text
-    (clone / FLOW).write_text(
-        text.replace("    config = config or", f"    print('{MARKER}')\n    config = config or")
-    )
+    assert FIRST_LINE in text
+    (clone / FLOW).write_text(text.replace(FIRST_LINE, f"    print('{MARKER}')\n{FIRST_LINE}"))
     begun = time.monotonic()
 
     eventually("the edit is registered", lambda: image(release) != before, timeout=120, every=0.2)
