@@ -148,6 +148,21 @@ class Stage:
         return PurePosixPath("flows", self.department.package, f"{self.flow_function}.py")
 
     @property
+    def folder(self) -> PurePosixPath:
+        """Folder of the stage's configuration model and categories."""
+        return PurePosixPath("flows", self.department.package, self.id)
+
+    @property
+    def config_model_file(self) -> PurePosixPath:
+        """File of the stage's configuration model."""
+        return self.folder / "config.py"
+
+    @property
+    def config_class(self) -> str:
+        """Class of the configuration model: ``IngestionConfig``."""
+        return config_class(self.id)
+
+    @property
     def module(self) -> str:
         """Module of the parent flow."""
         return ".".join(self.flow_file.with_suffix("").parts)
@@ -175,6 +190,11 @@ class Stage:
     def category(self, category_id: str, flow_stem: str | None = None) -> Category:
         """Name a category of this stage; ``flow_stem`` replaces ``<action>_<category>``."""
         return Category(self, category_id, flow_stem or default_flow_stem(self.id, category_id))
+
+
+def config_class(identifier: str) -> str:
+    """Give the class of a configuration model: ``public_api_data`` → ``PublicApiDataConfig``."""
+    return "".join(word.capitalize() for word in identifier.split("_")) + "Config"
 
 
 def default_flow_stem(stage_id: str, category_id: str) -> str:
@@ -206,7 +226,7 @@ class Category:
     @property
     def folder(self) -> PurePosixPath:
         """Folder of the category's flow, configuration model and tasks."""
-        return PurePosixPath("flows", self.department.package, self.stage.id, self.id)
+        return self.stage.folder / self.id
 
     @property
     def flow_function(self) -> str:
@@ -226,7 +246,7 @@ class Category:
     @property
     def config_class(self) -> str:
         """Class of the configuration model: ``PublicApiDataConfig``."""
-        return "".join(word.capitalize() for word in self.id.split("_")) + "Config"
+        return config_class(self.id)
 
     @property
     def config_file(self) -> PurePosixPath:
@@ -234,6 +254,27 @@ class Category:
         return PurePosixPath(
             "configs", "variables", self.department.package, self.stage.id, f"{self.id}.yaml"
         )
+
+    @property
+    def doc_file(self) -> PurePosixPath:
+        """Page about this category."""
+        return PurePosixPath(
+            "docs", "departments", self.department.id, self.stage.id, f"{self.id}.md"
+        )
+
+    @property
+    def test_file(self) -> PurePosixPath:
+        """Test that runs this category's flow."""
+        folder = PurePosixPath("tests", "integration", "departments", self.department.package)
+        return folder / self.stage.id / f"test_{self.id}.py"
+
+    def task_function(self, task_id: str) -> str:
+        """Give a task wrapper's function, and its module's name."""
+        return f"{task_id}_task_{self.department.package}"
+
+    def task_file(self, task_id: str) -> PurePosixPath:
+        """Give the file of a task wrapper."""
+        return self.folder / "tasks" / f"{self.task_function(task_id)}.py"
 
     @property
     def module(self) -> str:

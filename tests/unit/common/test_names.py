@@ -156,6 +156,23 @@ def test_functions_are_named_like_their_modules() -> None:
     assert category.stage.module == "flows.dept_project_alpha.processing_flow_dept_project_alpha"
 
 
+def test_what_is_generated_around_a_category_has_its_place() -> None:
+    stage = ALPHA.stage("analysis")
+    category = stage.category("flight_summary")
+
+    assert stage.config_class == "AnalysisConfig"
+    assert str(stage.config_model_file) == "flows/dept_project_alpha/analysis/config.py"
+    assert category.config_class == "FlightSummaryConfig"
+    assert str(category.doc_file) == "docs/departments/project_alpha/analysis/flight_summary.md"
+    assert str(category.test_file) == (
+        "tests/integration/departments/dept_project_alpha/analysis/test_flight_summary.py"
+    )
+    assert str(category.task_file("count_rows")) == (
+        "flows/dept_project_alpha/analysis/flight_summary/tasks/"
+        "count_rows_task_dept_project_alpha.py"
+    )
+
+
 @pytest.mark.parametrize(
     "path",
     [
