@@ -1,25 +1,111 @@
 """The date that a run is about: ``{date}`` in a configuration's texts.
 
 A source that is published by the day is configured once, its address and its ``source_id`` with
-``{date}`` (2013-01-31) or with a format of its own, such as ``{date:%Y/%m}``, in them.
+``{date}`` (2013-01-31) or with a format of its own, such as ``{date:%Y/%m}``, in them. The types
+here are those of the fields that may hold it and in which other braces are a mistake.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator
 
 from airnub_prefect_starter.core.configuration import ConfigModel
+from airnub_prefect_starter.core.manifest_models import NAME_PATTERN
 
 Config = TypeVar("Config", bound=ConfigModel)
 
-_DATE = re.compile(r"\{date(?::(?P<format>[^{}]+))?\}")
+# Digits alone, of one width: what a locale or a platform writes differently would move a ref.
+_FIELDS = "YymdjGVu"
+_DATE = re.compile(rf"(?<!\$)\{{date(?::(?P<format>(?:%[{_FIELDS}]|[^{{}}%])+))?\}}")
+_ADDRESS = re.compile(r"\$\{\w+\}")  # left for the settings
+_NAME = re.compile(NAME_PATTERN)
+# A day, and others that differ from it in day, week, month and year.
+_SAMPLES = tuple(
+    dt.date(*each)
+    for each in ((2013, 1, 1), (2013, 1, 2), (2013, 1, 8), (2013, 2, 1), (2014, 1, 1))
+)
 
 
 def for_date(config: Config, date: dt.date) -> Config:
-    """Give the configuration with every ``{date}`` in it resolved."""
+    """Give the configuration with every ``{date}`` in it resolved; itself if there is none."""
+    if "{date" not in config.model_dump_json():
+        return config
     return type(config).model_validate(_resolved(config.model_dump(mode="json"), date))
+
+
+def on_date(text: str, date: dt.date) -> str:
+    """Give a text with every ``{date}`` in it resolved."""
+    return _DATE.sub(
+        lambda found: date.strftime(found["format"]) if found["format"] else date.isoformat(), text
+    )
+
+
+def is_dated(text: str) -> bool:
+    """Tell whether a text has a ``{date}`` in it."""
+    return _DATE.search(text) is not None
+
+
+def check_dated(source_id: str, address: Iterable[str]) -> None:
+    """Refuse a source whose bytes of one date would take the place of another date's.
+
+    Args:
+        source_id: What it is stored as.
+        address: The texts that say where it is: an address and its parameters, a query.
+
+    Raises:
+        ValueError: They are, or only one of the two has a ``{date}``.
+    """
+    address = tuple(address)
+    dated = any(map(is_dated, address))
+    if is_dated(source_id) != dated:
+        with_it, without = ("its address", "source_id") if dated else ("source_id", "its address")
+        raise ValueError(f"{with_it} has a {{date}} and {without} has none: use it in both")
+    first, *others = ((on_date(source_id, day), _all_on(address, day)) for day in _SAMPLES)
+    if any(name == first[0] and where != first[1] for name, where in others):
+        raise ValueError(
+            "source_id is the same on dates whose addresses differ: "
+            "use {date}, or as fine a format as in the address"
+        )
+
+
+def _all_on(texts: Iterable[str], date: dt.date) -> list[str]:
+    return [on_date(text, date) for text in texts]
+
+
+def check_braces(text: str) -> str:
+    """Return a text in which braces stand for a date alone.
+
+    Raises:
+        ValueError: They stand for something else.
+    """
+    rest = _DATE.sub("", _ADDRESS.sub("", text))
+    if found := re.search(r"\{[^}]*\}?|\}", rest):
+        fields = " ".join(f"%{each}" for each in _FIELDS)
+        raise ValueError(
+            f"{found[0]} stands for nothing. Known: {{date}}, and {{date:FORMAT}} with {fields}; "
+            "in an address write other braces as %7B and %7D"
+        )
+    return text
+
+
+def sample(text: str) -> str:
+    """Give a text as it is on some date, to check what it has to look like."""
+    return on_date(text, _SAMPLES[0])
+
+
+def _dated_name(text: str) -> str:
+    if not _NAME.fullmatch(sample(text)):
+        raise ValueError(f"should match pattern '{NAME_PATTERN}', but for a {{date}}")
+    return text
+
+
+DatedText = Annotated[str, AfterValidator(check_braces)]
+DatedName = Annotated[DatedText, AfterValidator(_dated_name)]
 
 
 def _resolved(value: Any, date: dt.date) -> Any:
@@ -27,6 +113,4 @@ def _resolved(value: Any, date: dt.date) -> Any:
         return {key: _resolved(each, date) for key, each in value.items()}
     if isinstance(value, list):
         return [_resolved(each, date) for each in value]
-    if isinstance(value, str):
-        return _DATE.sub(lambda found: date.strftime(found["format"] or "%Y-%m-%d"), value)
-    return value
+    return on_date(value, date) if isinstance(value, str) else value

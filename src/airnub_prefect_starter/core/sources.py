@@ -12,15 +12,19 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from airnub_prefect_starter.core.configuration import ConfigModel
+from airnub_prefect_starter.core.database_url import check_database_url
 from airnub_prefect_starter.core.http.policy import AccessPolicy, HttpLimits
 from airnub_prefect_starter.core.http.urls import check_url_text
-from airnub_prefect_starter.core.manifest_models import DigestText, StoreName
+from airnub_prefect_starter.core.manifest_models import DigestText
+from airnub_prefect_starter.core.run_date import DatedName, DatedText, check_dated, sample
 
 __all__ = [
     "AccessPolicy",
     "ApiSource",
     "AuthHeader",
     "CursorPaging",
+    "DatabaseLimits",
+    "DatabaseSource",
     "FileSource",
     "HttpLimits",
     "HttpSource",
@@ -33,17 +37,28 @@ __all__ = [
 ]
 
 MIB = 1 << 20
+GIB = 1 << 30
 
-UrlText = Annotated[str, Field(max_length=2048), AfterValidator(check_url_text)]
+
+def _dated_url(url: str) -> str:
+    check_url_text(sample(url))
+    return url
+
+
+UrlText = Annotated[DatedText, Field(max_length=2048), AfterValidator(_dated_url)]
+DatabaseUrl = Annotated[str, Field(max_length=2048), AfterValidator(check_database_url)]
+SecretName = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", description="Name of the secret, not its value"),
+]
+ColumnName = Annotated[str, Field(min_length=1, max_length=128)]
 MediaType = Annotated[str, Field(pattern=r"^[a-z0-9.+-]+/[a-z0-9.+-]+$")]
 
 
 class AuthHeader(ConfigModel):
     """A header that proves who asks: ``<header>: <prefix><secret>``."""
 
-    secret: str = Field(
-        pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", description="Name of the secret, not its value"
-    )
+    secret: SecretName
     header: str = Field(default="Authorization", pattern=r"^[A-Za-z0-9-]+$")
     prefix: str = Field(default="Bearer ", pattern=r"^[\x20-\x7e]*$")
 
@@ -51,7 +66,7 @@ class AuthHeader(ConfigModel):
 class HttpSource(ConfigModel):
     """Something that a GET answers with."""
 
-    source_id: StoreName = Field(description="What it is stored as; unique in its category")
+    source_id: DatedName = Field(description="What it is stored as; unique in its category")
     url: UrlText = Field(description="http or https address without credentials")
     media_type: MediaType | None = Field(default=None, description="What is promised")
     expected_digest: DigestText | None = Field(default=None, description="The only bytes accepted")
@@ -59,6 +74,21 @@ class HttpSource(ConfigModel):
     auth: AuthHeader | None = None
     access: AccessPolicy = AccessPolicy()
     limits: HttpLimits = HttpLimits()
+
+    @model_validator(mode="after")
+    def _dates_kept_apart(self) -> Self:
+        check_dated(self.source_id, self.address_texts)
+        return self
+
+    @property
+    def address_texts(self) -> tuple[str, ...]:
+        """All that says where it is; a ``{date}`` may stand in each."""
+        return (self.url,)
+
+    @property
+    def secret_name(self) -> str | None:
+        """Name of the department's secret that opens the source, if it needs one."""
+        return self.auth.secret if self.auth else None
 
 
 class FileSource(HttpSource):
@@ -137,7 +167,9 @@ class ApiSource(HttpSource):
     """A JSON API: its items are kept, one a line, from all pages."""
 
     media_type: MediaType | None = "application/json"
-    params: Mapping[str, str] = Field(default={}, description="Query parameters of every request")
+    params: Mapping[str, DatedText] = Field(
+        default={}, description="Query parameters of every request"
+    )
     paging: Paging = NoPaging()
     items_path: str = Field(
         default="", description="Where in the body the items are, dotted; empty: the body itself"
@@ -154,3 +186,82 @@ class ApiSource(HttpSource):
         default=False,
         description="Does the ETag of the first page stand for all pages? Only then is it used",
     )
+
+    @property
+    def address_texts(self) -> tuple[str, ...]:
+        """See ``HttpSource.address_texts``."""
+        return (self.url, *self.params.values())
+
+
+class DatabaseLimits(ConfigModel):
+    """How much and how long, so that no table can hold a run or fill a disk."""
+
+    max_rows: int = Field(default=100_000_000, ge=1, description="Most rows of one read")
+    max_bytes: int = Field(default=10 * GIB, ge=1, description="Largest read, as JSON lines")
+    connect_timeout_s: int = Field(default=10, ge=2, description="Connecting, to each address")
+    statement_timeout_s: int = Field(
+        default=300, ge=1, description="For each statement: finding the first rows, then each chunk"
+    )
+
+
+class DatabaseSource(ConfigModel):
+    """A table or view: its rows are kept, one a line; with a watermark, only new ones are read.
+
+    A query belongs into the database, as a view.
+    """
+
+    source_id: DatedName = Field(description="What it is stored as; unique in its category")
+    url: DatabaseUrl = Field(
+        description="postgresql://USER@HOST/DATABASE or sqlite:////FILE, without a password"
+    )
+    secret: SecretName | None = Field(
+        default=None, description="Name of the secret that is the password"
+    )
+    table: ColumnName = Field(description="Table or view, as the database spells it")
+    db_schema: ColumnName | None = Field(
+        default=None, description="Schema of the table; by default where the user's tables are"
+    )
+    columns: tuple[ColumnName, ...] | None = Field(
+        default=None, min_length=1, description="Which to read; by default all"
+    )
+    key: tuple[ColumnName, ...] = Field(
+        min_length=1, description="Columns that make a row unique (with the watermark, if any)"
+    )
+    watermark: ColumnName | None = Field(
+        default=None, description="Column that grows with each new or changed row"
+    )
+    on_schema_change: Literal["fail", "accept"] = Field(
+        default="fail", description="`accept` reads everything again when columns changed"
+    )
+    max_increments: int = Field(
+        default=365, ge=1, description="After so many, everything is read again"
+    )
+    chunk_rows: int = Field(default=10_000, ge=1, le=1_000_000, description="In memory at once")
+    require_nonempty: bool = Field(default=True, description="Is a table without rows an error")
+    limits: DatabaseLimits = DatabaseLimits()
+
+    @property
+    def secret_name(self) -> str | None:
+        """Name of the department's secret that opens the source, if it needs one."""
+        return self.secret
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Columns that rows are ordered by; no two rows may agree in all of them."""
+        first = (self.watermark,) if self.watermark is not None else ()
+        return (*first, *(name for name in self.key if name != self.watermark))
+
+    @model_validator(mode="after")
+    def _dates_kept_apart(self) -> Self:
+        check_dated(self.source_id, (self.url, self.db_schema or "", self.table))
+        return self
+
+    @model_validator(mode="after")
+    def _columns_complete(self) -> Self:
+        for name in self.order:
+            if self.columns is not None and name not in self.columns:
+                raise ValueError(f"{name!r} of key or watermark is not among the columns")
+        for field, names in (("columns", self.columns or ()), ("key", self.key)):
+            if len(set(names)) != len(names):
+                raise ValueError(f"{field} names a column twice")
+        return self
