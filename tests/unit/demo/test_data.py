@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime as dt
 import importlib.util
 import zipfile
 from pathlib import Path
@@ -35,6 +36,16 @@ def test_flights_are_cut_by_month_in_published_order(folder: Path) -> None:
     lines = FLIGHTS.splitlines(keepends=True)
     assert tables.flights_csv(1).decode() == HEADER + lines[0] + lines[1]
     assert tables.flights_csv(2).decode() == HEADER + lines[2]
+
+
+def test_a_day_of_any_year_has_the_flights_of_2013_with_its_year(folder: Path) -> None:
+    tables = SampleTables(folder)
+    lines = FLIGHTS.splitlines(keepends=True)
+    assert tables.day_csv(dt.date(2013, 1, 1)).decode() == HEADER + lines[0] + lines[1]
+    assert tables.day_csv(dt.date(2026, 2, 3)).decode() == HEADER + (
+        "2026,2,3,517,515,-2,830,819,NA,AA,1545,N14228,JFK,IAH,NA,100,5,15,2026-02-03T10:00:00Z\n"
+    )
+    assert tables.day_csv(dt.date(2013, 2, 28)).decode() == HEADER
 
 
 def test_daily_counts_add_up_what_flew_and_count_what_did_not(folder: Path) -> None:
