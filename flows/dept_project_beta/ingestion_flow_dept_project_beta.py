@@ -10,6 +10,9 @@ from airnub_prefect_starter.tasks.configuration import stage_config
 from airnub_prefect_starter.tasks.fan_out import Subflow, run_together
 from flows.dept_project_beta import DEPARTMENT
 from flows.dept_project_beta.ingestion.config import IngestionConfig
+from flows.dept_project_beta.ingestion.daily_flights.download_daily_flights_flow_dept_project_beta import (  # noqa: E501
+    download_daily_flights_flow_dept_project_beta,
+)
 from flows.dept_project_beta.ingestion.reference_files.download_reference_files_flow_dept_project_beta import (  # noqa: E501
     download_reference_files_flow_dept_project_beta,
 )
@@ -28,6 +31,9 @@ def ingestion_flow_dept_project_beta(
         {
             "reference_files": Subflow(
                 download_reference_files_flow_dept_project_beta, config.reference_files
+            ),
+            "daily_flights": Subflow(
+                download_daily_flights_flow_dept_project_beta, config.daily_flights
             ),
         },
     )

@@ -1,6 +1,7 @@
 """Configuration of the ingestion stage: a section per category."""
 
 from airnub_prefect_starter.core.configuration import ConfigModel
+from flows.dept_project_beta.ingestion.daily_flights.config import DailyFlightsConfig
 from flows.dept_project_beta.ingestion.reference_files.config import ReferenceFilesConfig
 
 
@@ -8,3 +9,4 @@ class IngestionConfig(ConfigModel):
     """What to ingest."""
 
     reference_files: ReferenceFilesConfig
+    daily_flights: DailyFlightsConfig

@@ -1,0 +1,15 @@
+"""Configuration of the daily flights."""
+
+from pydantic import Field
+
+from airnub_prefect_starter.core.configuration import ConfigModel
+from airnub_prefect_starter.core.sources import FileSource
+from flows.dept_project_beta import DEPARTMENT
+
+CATEGORY = DEPARTMENT.stage("ingestion").category("daily_flights", "download_daily_flights")
+
+
+class DailyFlightsConfig(ConfigModel):
+    """Which files to download."""
+
+    files: tuple[FileSource, ...] = Field(min_length=1)
