@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from airnub_prefect_starter.common.errors import PlatformError
 from airnub_prefect_starter.common.settings import Settings
@@ -20,7 +20,7 @@ from airnub_prefect_starter.control.environment import Layout, without_proxy
 from airnub_prefect_starter.control.k8s.forward import PortForward
 from airnub_prefect_starter.control.k8s.programs import Progress
 from airnub_prefect_starter.control.k8s.release import Release
-from airnub_prefect_starter.core.departments import DepartmentEntry
+from airnub_prefect_starter.core.departments import DEFAULT_POOL, DepartmentEntry
 
 _IN_CLUSTER = re.compile(r"([^.]+)\.([^.]+)\.svc(\..+)?")
 # What a person may have set for other servers and stores.
@@ -41,10 +41,14 @@ class _S3(_Spec):
 
 class _Department(_Spec):
     namespace: str
+    service_account: str = Field("flow-run", alias="serviceAccount")
+    work_pool: str = Field(DEFAULT_POOL, alias="workPool")
 
 
 class _Cluster(_Spec):
     s3: _S3
+    flows_image: str = ""
+    department_secret_name: str = ""
     departments: Mapping[str, _Department] = {}
 
 
@@ -73,7 +77,7 @@ def cluster_environment(
         PlatformError: The release is not there, does not answer, or its Secrets may not be read.
     """
     with ExitStack() as ports:
-        opener = _Opener(release, ports)
+        opener = ReleaseAccess(release, ports)
         on_progress(f"Opening ports to the release {release.name} of {release.context}")
         yield {
             **opener.addresses(),
@@ -91,7 +95,7 @@ def api_environment(release: Release) -> Iterator[Mapping[str, str]]:
         PlatformError: As for `cluster_environment`.
     """
     with ExitStack() as ports:
-        yield _Opener(release, ports).api()
+        yield ReleaseAccess(release, ports).api()
 
 
 def use_cluster(environment: Mapping[str, str], environ: MutableMapping[str, str]) -> None:
@@ -122,8 +126,12 @@ def _own(settings: Settings) -> dict[str, str]:
     }
 
 
-class _Opener:
-    """Makes what one release offers reachable, for as long as ``ports`` are open."""
+class ReleaseAccess:
+    """Makes what one release offers reachable, for as long as ``ports`` are open.
+
+    Raises:
+        PlatformError: The release is not there, does not answer, or its Secrets may not be read.
+    """
 
     def __init__(self, release: Release, ports: ExitStack) -> None:
         self._release = release
@@ -135,15 +143,18 @@ class _Opener:
                 f"There is no release {release.name} in {release.namespace} of {release.context}",
                 "Run `airnub k8s up`, or name another: --context, --release, --namespace",
             )
-        self._client = _Client.model_validate(yaml.safe_load(files["client.yaml"]))
-        self._cluster = _Cluster.model_validate(yaml.safe_load(files["cluster.yaml"]))
+        self.files = files
+        self.client = _Client.model_validate(yaml.safe_load(files["client.yaml"]))
+        self.cluster = _Cluster.model_validate(yaml.safe_load(files["cluster.yaml"]))
+        self._reached: dict[tuple[str, str, int], str] = {}
 
     def addresses(self) -> dict[str, str]:
         """What ``${NAME}`` stands for there, as its pods see it."""
-        return dict(self._client.addresses)
+        return dict(self.client.addresses)
 
     def api(self) -> dict[str, str]:
-        client = self._client
+        """Variables that point at the API."""
+        client = self.client
         # Prefect itself looks for the page of a run where none is named.
         found = {"PREFECT_UI_URL": client.ui_url} if client.ui_url else {}
         secrets = {
@@ -153,23 +164,25 @@ class _Opener:
         for variable, (name, key) in secrets.items():
             if name:
                 found[variable] = self._release.secret(name, self._release.namespace)[key]
-        return {**found, "PREFECT_API_URL": self._reachable(client.api_url)}
+        return {**found, "PREFECT_API_URL": self.reachable(client.api_url)}
 
     def store(self, department: DepartmentEntry) -> dict[str, str]:
-        s3 = self._cluster.s3
-        key = self._release.secret(s3.secret_name, self._namespace(department))
+        """Variables that point at the stores, with a department's key."""
+        s3 = self.cluster.s3
+        key = self._release.secret(s3.secret_name, self.namespace(department))
         endpoint = s3.endpoint_url
         return {
-            "AIRNUB_STORE_URL": self._client.store_url,
+            "AIRNUB_STORE_URL": self.client.store_url,
             "AWS_REGION": s3.region,
             "AWS_ACCESS_KEY_ID": key["access-key-id"],
             "AWS_SECRET_ACCESS_KEY": key["secret-access-key"],
-            **({"AWS_ENDPOINT_URL": self._reachable(endpoint)} if endpoint else {}),
+            **({"AWS_ENDPOINT_URL": self.reachable(endpoint)} if endpoint else {}),
         }
 
-    def _namespace(self, department: DepartmentEntry) -> str:
+    def namespace(self, department: DepartmentEntry) -> str:
+        """Name a department's namespace."""
         # The chart's values win over the department's file, as they do for bootstrap.
-        placed = self._cluster.departments
+        placed = self.cluster.departments
         if not placed:
             return self._release.object_name(department.namespace)
         if department.name.id not in placed:
@@ -179,11 +192,14 @@ class _Opener:
             )
         return placed[department.name.id].namespace
 
-    def _reachable(self, url: str) -> str:
+    def reachable(self, url: str) -> str:
         """Give an address of this machine for one that only the cluster knows; others as is."""
         parts = urlsplit(url)
         found = _IN_CLUSTER.fullmatch(parts.hostname or "")
         if not found:
             return url
-        forward = PortForward(self._release, found[2], found[1], parts.port or 80)
-        return f"{parts.scheme}://{self._ports.enter_context(forward).address}{parts.path}"
+        service = (found[2], found[1], parts.port or 80)
+        if service not in self._reached:
+            forward = self._ports.enter_context(PortForward(self._release, *service))
+            self._reached[service] = forward.address
+        return f"{parts.scheme}://{self._reached[service]}{parts.path}"
