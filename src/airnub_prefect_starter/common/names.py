@@ -108,6 +108,11 @@ class Department:
         return self.id
 
     @property
+    def categories_queue(self) -> str:
+        """Work queue of categories for which a stage's run waits."""
+        return f"{self.id}-categories"
+
+    @property
     def namespace(self) -> str:
         """Kubernetes namespace of the department."""
         return f"dept-{kebab(self.id)}"

@@ -47,6 +47,10 @@ class Settings(BaseModel):
     )
     release: str = Field(default="airnub", description="The Helm release, for `--on k8s`")
     release_namespace: str = Field(default="airnub", description="The release's own namespace")
+    isolation: Literal["process", "job"] = Field(
+        default="process",
+        description="Where a stage's categories run; its deployment says so, from Git",
+    )
     environment: Mapping[str, str] = Field(
         description="What ${NAME} in the YAML files may refer to", exclude=True, repr=False
     )

@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from airnub_prefect_starter.common.names import Category, Stage, parse_deployment, run_labels
+from airnub_prefect_starter.common.names import (
+    Category,
+    Department,
+    Stage,
+    parse_deployment,
+    run_labels,
+)
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control.category_configs import load_variables
 from airnub_prefect_starter.control.desired import (
@@ -36,7 +42,13 @@ from airnub_prefect_starter.core.cluster import (
     load_cluster,
 )
 from airnub_prefect_starter.core.departments import Catalog, DepartmentEntry
-from airnub_prefect_starter.core.placement import capacity, placed, require_room
+from airnub_prefect_starter.core.placement import (
+    capacity,
+    placed,
+    require_room,
+    require_slots,
+    room_for_categories,
+)
 from airnub_prefect_starter.core.store import department_url
 from airnub_prefect_starter.core.store.s3_address import parse_s3_url
 
@@ -62,13 +74,14 @@ def _with_processes(catalog: Catalog, settings: Settings) -> DesiredState:
         _common(catalog, settings),
         secrets=tuple(secret for entry in entries for secret in _secrets(entry, settings)),
         pools=tuple(_pools(catalog)),
-        queues=tuple(_queue(entry) for entry in entries),
+        queues=tuple(queue for entry in entries for queue in _queues(entry)),
         deployments=deployments(catalog),
     )
 
 
 def _with_jobs(catalog: Catalog, cluster: ClusterConfig, settings: Settings) -> DesiredState:
     require_room(catalog, cluster.job)
+    require_slots(catalog, cluster)
     parse_s3_url(settings.store_url)  # a folder would be gone with the pod
     common = _common(catalog, settings)
     entries = catalog.entries.values()
@@ -78,7 +91,7 @@ def _with_jobs(catalog: Catalog, cluster: ClusterConfig, settings: Settings) -> 
         common,
         stores=tuple(_in_bucket(each, cluster.s3) for each in common.stores),
         pools=tuple(_cluster_pools(catalog, cluster, settings.store_url)),
-        queues=tuple(_cluster_queue(entry, cluster.job) for entry in entries),
+        queues=tuple(queue for entry in entries for queue in _cluster_queues(entry, cluster.job)),
         deployments=deployments(catalog, cluster.release, cluster.flows_image),
         automations=(*common.automations, *self_healing(cluster.self_healing, namespaces)),
         object_store=object_store(catalog, cluster, settings),
@@ -147,15 +160,23 @@ def _in_bucket(store: ContentStoreSpec, s3: S3Spec) -> ContentStoreSpec:
 
 def _secrets(entry: DepartmentEntry, settings: Settings) -> Iterator[SecretSpec]:
     for name, variable in entry.spec.secrets.items():
-        yield SecretSpec(entry.secret_block(name), settings.secret(variable), variable)
+        yield SecretSpec(
+            entry.secret_block(name), settings.secret(variable), variable, (entry.name.id,)
+        )
 
 
 def _pools(catalog: Catalog) -> Iterator[WorkPoolSpec]:
-    users = defaultdict[str, list[str]](list)
+    users = defaultdict[str, list[Department]](list)
     for entry in catalog.entries.values():
-        users[entry.spec.work_pool].append(entry.name.display_name)
+        users[entry.spec.work_pool].append(entry.name)
     for name in sorted(users):
-        yield WorkPoolSpec(name, description=f"Runs of {', '.join(users[name])}")
+        listed = ", ".join(each.display_name for each in users[name])
+        yield WorkPoolSpec(
+            name,
+            description=f"Runs of {listed}",
+            template_patch={},
+            owners=tuple(each.id for each in users[name]),
+        )
 
 
 def _cluster_pools(
@@ -172,21 +193,36 @@ def _cluster_pools(
         )
 
 
-def _queue(entry: DepartmentEntry) -> WorkQueueSpec:
-    return WorkQueueSpec(
+def _queues(entry: DepartmentEntry) -> Iterator[WorkQueueSpec]:
+    yield WorkQueueSpec(
         pool=entry.spec.work_pool,
         name=entry.name.queue,
         description=entry.name.display_name,
         concurrency_limit=entry.spec.queue.concurrency_limit,
         priority=entry.spec.queue.priority,
     )
+    if entry.waiting_runs:
+        # In the department's own queue they could wait for the stages that wait for them.
+        yield WorkQueueSpec(
+            pool=entry.spec.work_pool,
+            name=entry.name.categories_queue,
+            description=f"Categories of {entry.name.display_name}",
+            concurrency_limit=entry.spec.queue.categories_concurrency_limit,
+            priority=entry.spec.queue.priority,
+        )
 
 
-def _cluster_queue(entry: DepartmentEntry, job: JobSpec) -> WorkQueueSpec:
+def _cluster_queues(entry: DepartmentEntry, job: JobSpec) -> Iterator[WorkQueueSpec]:
     # A run beyond the quota waits here: as a Job without a pod it would hold a slot of the pool
     # and be taken for one that does not start.
-    queue, room = _queue(entry), capacity(entry, job)
-    return replace(queue, concurrency_limit=min(queue.concurrency_limit or room, room))
+    of_categories = room_for_categories(entry, job)
+    rooms = {
+        entry.name.queue: capacity(entry, job) - of_categories,
+        entry.name.categories_queue: of_categories,
+    }
+    for queue in _queues(entry):
+        room = rooms[queue.name]
+        yield replace(queue, concurrency_limit=min(queue.concurrency_limit or room, room))
 
 
 def _limits(entry: DepartmentEntry) -> Iterator[LimitSpec]:
@@ -226,6 +262,7 @@ def _deployment(entry: DepartmentEntry, flow: Stage | Category, root: Path) -> D
             "env": {
                 **RUN_ENVIRONMENT,
                 "PREFECT_DEFAULT_RESULT_STORAGE_BLOCK": f"content-store/{entry.name.block}",
+                **({"AIRNUB_ISOLATION": "job"} if spec and spec.isolation == "job" else {}),
             }
         },
     )
@@ -268,4 +305,5 @@ def _automations(entry: DepartmentEntry) -> Iterator[AutomationSpec]:
                 after=f"{stage.flow_name}/{stage.deployment}",
                 run=f"{following.flow_name}/{following.deployment}",
                 description=f"Runs {target} after each completed {stage.id}",
+                tags=entry.name.tags,
             )

@@ -55,12 +55,6 @@ def _cron(text: str) -> str:
     return text
 
 
-def _isolation(kind: str) -> str:
-    if kind == "job":
-        raise ValueError("is not there yet: categories run in their stage's process. Leave it out")
-    return kind
-
-
 Identifier = Annotated[str, AfterValidator(parse_identifier)]
 Owner = Annotated[
     str,
@@ -112,16 +106,19 @@ class StageSpec(ConfigModel):
         default=(), description="Stages to start when a run of this one completes"
     )
     concurrency: Concurrency = Concurrency()
-    isolation: Annotated[Literal["process", "job"], AfterValidator(_isolation)] = Field(
+    isolation: Literal["process", "job"] = Field(
         default="process",
-        description="Categories in the stage's process; one Kubernetes Job each is not there yet",
+        description="Categories in the stage's process, or each as a run of its own",
     )
 
 
 class QueueSpec(ConfigModel):
-    """The department's work queue."""
+    """The department's work queue, and that of categories for which a stage's run waits."""
 
     concurrency_limit: int | None = Field(default=None, ge=1)
+    categories_concurrency_limit: int = Field(
+        default=4, ge=1, description="For stages with `isolation: job`"
+    )
     priority: int = Field(default=1, ge=1, description="Lower runs first")
 
 
@@ -208,6 +205,13 @@ class DepartmentEntry:
         """List a stage's categories in the file's order."""
         for category_id in self.spec.stages[stage_id].categories:
             yield self.category(stage_id, category_id)
+
+    @property
+    def waiting_runs(self) -> int:
+        """Most runs that may wait for runs of their categories at once; 0 without isolation."""
+        return sum(
+            spec.concurrency.limit for spec in self.spec.stages.values() if spec.isolation == "job"
+        )
 
     @property
     def namespace(self) -> str:

@@ -64,6 +64,33 @@ def capacity(entry: DepartmentEntry, job: JobSpec) -> int:
     return min(rooms)
 
 
+def room_for_categories(entry: DepartmentEntry, job: JobSpec) -> int:
+    """Count the category runs that have room beside a run of their stage, which waits for them."""
+    if not entry.waiting_runs:
+        return 0
+    return min(entry.spec.queue.categories_concurrency_limit, capacity(entry, job) - 1)
+
+
+def require_slots(catalog: Catalog, cluster: ClusterConfig) -> None:
+    """Accept limits of pools that leave a slot for categories when every stage waits for its own.
+
+    Raises:
+        ConfigError: The waiting runs could take every slot of a pool, for ever. No retry.
+    """
+    for name, pool in cluster.pools.items():
+        users = [each for each in catalog.entries.values() if each.spec.work_pool == name]
+        waiting = {each.name.id: each.waiting_runs for each in users if each.waiting_runs}
+        limit, needed = pool.concurrency_limit, sum(waiting.values()) + 1
+        if waiting and limit is not None and limit < needed:
+            listed = ", ".join(f"{department} {runs}" for department, runs in waiting.items())
+            raise ConfigError(
+                f"Work pool {name} has {limit} slots, and stages with `isolation: job` may take "
+                f"them all while they wait for their categories: {listed}",
+                f"Raise the pool's limit to {needed} at least, or lower these stages' "
+                "concurrency.limit",
+            )
+
+
 def _job_of(entry: DepartmentEntry, job: JobSpec) -> JobSpec:
     overrides = entry.spec.kubernetes.job.model_dump(exclude_none=True, exclude={"image"})
     return job.model_copy(update=overrides)
@@ -87,3 +114,9 @@ def _mistakes(entry: DepartmentEntry, job: JobSpec) -> Iterator[ConfigError]:
                 f"{file}: kubernetes.quota.{what}: {most} is less than the {needed} of one run",
                 f"Raise the quota, or set a lower kubernetes.job.{field}",
             )
+    if entry.waiting_runs and capacity(entry, job) == 1:
+        yield ConfigError(
+            f"{file}: kubernetes.quota has room for 1 run at once, and `isolation: job` needs 2: "
+            "a stage's, and one of a category for which it waits",
+            "Raise the quota, or leave out isolation",
+        )

@@ -17,6 +17,9 @@ from prefect.futures import PrefectFuture
 
 from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.names import Stage
+from airnub_prefect_starter.common.settings import load_settings
+from airnub_prefect_starter.tasks.child_runs import result_of, start_run, wait_for_runs
+from airnub_prefect_starter.tasks.run_context import has_server
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -118,14 +121,37 @@ class Subflow(Generic[Result_co]):
 
 
 def run_together(stage: Stage, subflows: Mapping[str, Subflow[Result]]) -> Outcomes[Result]:
-    """Run a stage's category flows concurrently, each in a thread with the caller's run context.
+    """Run a stage's category flows concurrently, and sort results from failures.
 
-    One is created after the other and all run at once: Prefect's server on SQLite answers a second
-    creation at the same moment with 503, for which its client waits two seconds and more.
+    With ``isolation: job`` in the department's file each is a run of its own deployment: another
+    process or Job. Else, and without a server, each is in a thread with the caller's run context.
 
     Args:
         stage: Its tags, and those of the category, go to the subflow's run and its task runs.
         subflows: Category → what to call.
+    """
+    if has_server() and load_settings().isolation == "job":
+        return _run_apart(stage, subflows)
+    return _run_in_threads(stage, subflows)
+
+
+def _run_apart(stage: Stage, subflows: Mapping[str, Subflow[Result]]) -> Outcomes[Result]:
+    begun = _collect(
+        {
+            name: partial(start_run, stage.category(name), subflow.flow, subflow.argument)
+            for name, subflow in subflows.items()
+        }
+    )
+    ended = wait_for_runs(begun.found)
+    calls = {name: partial(result_of, ended[run.id]) for name, run in begun.results.items()}
+    return _collect(calls).checked_by(begun)
+
+
+def _run_in_threads(stage: Stage, subflows: Mapping[str, Subflow[Result]]) -> Outcomes[Result]:
+    """Run flows in threads.
+
+    One is created after the other and all run at once: Prefect's server on SQLite answers a second
+    creation at the same moment with 503, for which its client waits two seconds and more.
     """
     threads = ThreadPoolExecutor(max_workers=max(1, len(subflows)), thread_name_prefix="flow")
     with threads:
@@ -183,7 +209,8 @@ def _unique(key: str, taken: Mapping[str, Hashable]) -> str:
 
 def describe_failure(error: Exception) -> str:
     """Give one line on an error; that of a partial failure names each part that failed."""
+    notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
     if isinstance(error, PartialFailureError):
-        return error.message
+        return f"{error.message}{notes}"
     text = str(error).splitlines()[0] if str(error) else ""
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return (f"{type(error).__name__}: {text}" if text else type(error).__name__) + notes
