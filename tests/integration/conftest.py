@@ -1,9 +1,16 @@
 """Integration tests wait more than they work: two workers share the platforms (see Makefile)."""
 
+import os
 import re
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+# Importing Prefect makes this folder.
+os.environ.setdefault("PREFECT_HOME", tempfile.mkdtemp(prefix="prefect-home-"))
+
 import pytest
+from prefect.testing.utilities import prefect_test_harness
 from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
@@ -38,3 +45,10 @@ def group(nodeid: str) -> str:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByPlatform | None:
     """Take the place of xdist's own groups."""
     return ByPlatform(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    """Start one ephemeral server for all tests that run flows or tasks in their own process."""
+    with prefect_test_harness(server_startup_timeout=120):
+        yield

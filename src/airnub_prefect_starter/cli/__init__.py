@@ -14,7 +14,7 @@ from functools import cache
 import typer
 from typer.main import get_command
 
-from airnub_prefect_starter.cli import config, demo, k8s, platform, render, run, store, trace
+from airnub_prefect_starter.cli import add, config, demo, k8s, platform, render, run, store, trace
 from airnub_prefect_starter.cli.output import show_error
 from airnub_prefect_starter.common.errors import EXIT_BUG, StarterError, exit_code_of
 
@@ -35,6 +35,7 @@ app.command()(demo.demo)
 app.command()(platform.bootstrap)
 app.command()(render.render)
 app.command()(trace.trace)
+app.add_typer(add.app, name="add")
 app.add_typer(k8s.app, name="k8s")
 app.add_typer(config.app, name="config")
 app.add_typer(store.app, name="store")

@@ -160,7 +160,7 @@ class DepartmentSpec(ConfigModel):
     )
     kubernetes: KubernetesSpec = KubernetesSpec()
     alerts: AlertRoute = AlertRoute()
-    stages: Mapping[Identifier, StageSpec] = Field(min_length=1)
+    stages: Mapping[Identifier, StageSpec] = {}
 
 
 class DepartmentMapping(RootModel[Mapping[Identifier, str]]):

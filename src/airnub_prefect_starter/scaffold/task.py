@@ -1,0 +1,46 @@
+"""``airnub add task``: a task wrapper, the function of core that it calls, and its test."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import PurePosixPath
+
+from airnub_prefect_starter.common.errors import ScaffoldError
+from airnub_prefect_starter.common.names import Category
+from airnub_prefect_starter.core.departments import Catalog
+from airnub_prefect_starter.scaffold.names import new_identifier
+from airnub_prefect_starter.scaffold.plan import Draft
+from airnub_prefect_starter.scaffold.rendering import render
+
+
+def plan_task(catalog: Catalog, category: Category, task_id: str) -> Draft:
+    """Plan a task of a category; tasks of one name share the function that they call.
+
+    Raises:
+        ScaffoldError: The name cannot be used. No retry.
+    """
+    new_identifier(task_id, "task")
+    core = PurePosixPath("src", "airnub_prefect_starter", "core", f"{task_id}.py")
+    if (catalog.root / core.with_suffix("")).is_dir():
+        raise ScaffoldError(f"task {task_id!r}: core has a package of that name", "Choose another")
+    draft = Draft(catalog.root)
+    text = partial(render, category=category, task=task_id)
+    draft.create(category.task_file(task_id), text("task/task.py"))
+    if draft.exists(core):
+        draft.edit(core, partial(_require_function, file=core, name=f"core_{task_id}"))
+    else:
+        draft.create(core, text("task/core.py"))
+        test = PurePosixPath("tests", "unit", "core", f"test_{task_id}.py")
+        draft.create(test, text("task/test.py"))
+    return draft
+
+
+def _require_function(text: str, file: PurePosixPath, name: str) -> str:
+    if f"def {name}(" not in text:
+        raise ScaffoldError(f"{file} exists and has no function {name}", "Choose another name")
+    return text
+
+
+def lines_to_add(category: Category, task_id: str) -> tuple[str, ...]:
+    """Give what calls the task in its category's flow, after the sources were fetched."""
+    return tuple(render("task/lines.py", category=category, task=task_id).splitlines())
