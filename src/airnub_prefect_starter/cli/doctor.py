@@ -1,79 +1,112 @@
-"""``airnub store doctor``: what a store's storage does of what the store would like it to do."""
+"""``airnub doctor``: what is broken, and the command that fixes it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+import os
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from airnub_prefect_starter.cli.context import (
-    DepartmentOption,
-    UrlOption,
-    chosen_address,
-    opened_store,
-    use_keys,
-)
+from airnub_prefect_starter.cli.context import settings_and_catalog
 from airnub_prefect_starter.cli.output import JsonOption, patience, say, show_json
+from airnub_prefect_starter.cli.remote import (
+    ContextOption,
+    NamespaceOption,
+    ReleaseOption,
+    chosen_release,
+)
 from airnub_prefect_starter.common.errors import ConfigError
-from airnub_prefect_starter.common.settings import Settings, load_settings
-from airnub_prefect_starter.core.store.probe import require_usable
+from airnub_prefect_starter.common.settings import Settings
+from airnub_prefect_starter.control.environment import Layout, read_state, use_platform
+from airnub_prefect_starter.control.k8s.access import use_cluster
+from airnub_prefect_starter.control.k8s.programs import require_tools, terminable
+from airnub_prefect_starter.control.k8s.release import Release
+from airnub_prefect_starter.core.departments import Catalog
 
 if TYPE_CHECKING:
-    from airnub_prefect_starter.core.store.examine import Examination
+    from airnub_prefect_starter.control.doctor.findings import Examination, Finding
+
+_WORDS = {"ok": "ok", "warn": "warn", "fail": "FAIL", "skipped": "-"}
 
 
 def doctor(
-    create_bucket: Annotated[
-        bool, typer.Option("--create-bucket", help="Make the bucket if it is not there.")
+    k8s: Annotated[
+        bool, typer.Option("--k8s", help="Examine a release on a cluster, not a server here.")
     ] = False,
-    department: DepartmentOption = None,
-    url: UrlOption = None,
+    context: ContextOption = None,
+    release: ReleaseOption = None,
+    namespace: NamespaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask a store's disk or object server what it can do, and tell what follows from it.
+    """Examine the platform, and name under each finding the command that fixes it.
 
-    degraded: the store works there by other means. failed: keep none there; the exit code says why.
+    The embedded platform is meant, or the server of PREFECT_API_URL, or with --k8s a release of
+    the chart. Nothing is repaired; stores are tried with objects that are removed again. Exit 0 if
+    nothing failed (warnings are allowed), else 6.
 
-    Example: airnub store doctor --create-bucket --url s3://airnub/store/project_alpha
+    Example: airnub doctor
     """
-    settings = load_settings()
-    address = chosen_address(settings, department, url)
-    with patience("Asking"):
-        found = _examined(settings, address, create_bucket=create_bucket)
+    if not k8s and (context or release or namespace):
+        raise ConfigError("--context, --release and --namespace are for a cluster", "Add --k8s")
+    settings, catalog = settings_and_catalog()
+    chosen = chosen_release(settings, context, release, namespace) if k8s else None
+    with patience("Examining"), ExitStack() as ports:
+        found = _examined(settings, catalog, chosen, ports)
     if as_json:
-        show_json(_facts(found))
+        show_json({"checks": [_facts(name, each) for name, each in found.findings.items()]})
     else:
-        for line in _lines(found):
-            say(line)
-    require_usable(found.findings)
+        _show(found)
+    found.require_healthy()
 
 
-def _examined(settings: Settings, address: str, *, create_bucket: bool) -> Examination:
-    # boto3 takes 0.2 s to import, which every command would pay for.
-    from airnub_prefect_starter.core.store.examine import examine_bucket, examine_local
+def _examined(
+    settings: Settings, catalog: Catalog, release: Release | None, ports: ExitStack
+) -> Examination:
+    # Deferred: what all the checks need takes a moment to import.
+    from airnub_prefect_starter.control.doctor import examination, platforms
+    from airnub_prefect_starter.control.doctor.context import Context
+    from airnub_prefect_starter.control.doctor.findings import examine
 
-    if address.startswith("s3:"):
-        use_keys(settings)
-        return examine_bucket(address, create_bucket=create_bucket)
-    if create_bucket:
-        raise ConfigError(f"{address} is in no bucket", "Leave --create-bucket out")
-    return examine_local(address, opened_store(settings, address, create=False))
+    if release is not None:
+        require_tools(["kubectl"])
+        ports.enter_context(terminable())
+        _forget_servers(settings)
+        checks, platform = examination.ON_CLUSTER, platforms.on_cluster(release, ports)
+    elif settings.environment.get("PREFECT_API_URL"):
+        os.environ.update(settings.environment)
+        checks, platform = examination.NAMED, platforms.named()
+    else:
+        _use_embedded(settings)
+        checks, platform = examination.EMBEDDED, platforms.embedded()
+    return examine(checks, Context(settings, catalog, platform))
 
 
-def _facts(found: Examination) -> dict[str, Any]:
-    findings = [
-        {name: value for name, value in asdict(each).items() if name != "error"}
-        for each in found.findings
-    ]
-    return {**asdict(found), "findings": findings}
+def _forget_servers(settings: Settings) -> None:
+    """Leave nothing of another server, and of the person's own profile, to Prefect."""
+    home = Layout(settings.home).prefect_home
+    home.mkdir(parents=True, exist_ok=True)
+    use_cluster({"PREFECT_HOME": str(home)}, os.environ)
 
 
-def _lines(found: Examination) -> Iterator[str]:
-    bucket = f", bucket {found.bucket}" if found.bucket else ""
-    yield f"{found.url} on {found.storage}{bucket}, store {found.store}"
-    for each in found.findings:
-        yield f"{each.state:<9} {each.probe:<4} {each.what}: {each.detail}"
-        if each.follows:
-            yield f"{'':15}{each.follows}"
+def _use_embedded(settings: Settings) -> None:
+    state = read_state(Layout(settings.home))
+    if state is not None:
+        use_platform(settings, state, os.environ)
+
+
+def _facts(name: str, finding: Finding) -> dict[str, object]:
+    return {
+        "check": name,
+        "state": finding.state,
+        "what": finding.what,
+        "fixes": list(finding.fixes),
+    }
+
+
+def _show(found: Examination) -> None:
+    width = max(map(len, found.findings))
+    for name, each in found.findings.items():
+        say(f"{_WORDS[each.state]:<4}  {name:<{width}}  {each.what}")
+        for fix in each.fixes:
+            say(f"{'':{width + 8}}{fix}")

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from airnub_prefect_starter.cli import doctor, listings, maintenance, put
+from airnub_prefect_starter.cli import listings, maintenance, put, store_doctor
 from airnub_prefect_starter.cli.context import DepartmentOption, UrlOption, chosen_store
 from airnub_prefect_starter.cli.output import JsonOption, patience, say, show_json
 from airnub_prefect_starter.cli.targets import find_blobs, find_digest, find_manifest
@@ -163,4 +163,4 @@ def unpin(
 app.command()(maintenance.verify)
 app.command()(maintenance.gc)
 app.command()(maintenance.cp)
-app.command()(doctor.doctor)
+app.command()(store_doctor.doctor)

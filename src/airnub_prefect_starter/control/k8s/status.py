@@ -10,7 +10,7 @@ from airnub_prefect_starter.common.errors import PlatformError
 from airnub_prefect_starter.control.k8s.release import Release
 
 _INSTANCE = "app.kubernetes.io/instance"
-_FORBIDDEN = "(Forbidden)"
+FORBIDDEN = "(Forbidden)"  # in what kubectl says
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Workload:
     ready: int
     wanted: int
     image: str
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def _nodes(release: Release) -> Sequence[Node] | None:
     try:
         return [_node(each) for each in release.items("nodes")]
     except PlatformError as error:
-        if _FORBIDDEN not in error.message:
+        if FORBIDDEN not in error.message:
             raise
         return None
 
@@ -103,6 +104,7 @@ def _workload(workload: Mapping[str, Any]) -> Workload:
         ready=workload["status"].get("readyReplicas", 0),
         wanted=workload["spec"].get("replicas", 1),
         image=workload["spec"]["template"]["spec"]["containers"][0]["image"],
+        kind=workload["kind"],
     )
 
 

@@ -59,7 +59,7 @@ def test_all_is_well(tools: FakeTools) -> None:
     assert found.ready
     assert found.problems == []
     assert found.nodes == [Node("one", ready=True, version="v1.34.4")]
-    assert found.workloads == [Workload("airnub-server", 1, 1, "airnub-platform:1")]
+    assert found.workloads == [Workload("airnub-server", 1, 1, "airnub-platform:1", "Deployment")]
     own, _ = tools.asked("kubectl")
     assert "--namespace airnub --selector app.kubernetes.io/instance=airnub " in own
 
