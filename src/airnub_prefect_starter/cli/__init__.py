@@ -14,7 +14,18 @@ from functools import cache
 import typer
 from typer.main import get_command
 
-from airnub_prefect_starter.cli import add, config, demo, k8s, platform, render, run, store, trace
+from airnub_prefect_starter.cli import (
+    add,
+    config,
+    demo,
+    doctor,
+    k8s,
+    platform,
+    render,
+    run,
+    store,
+    trace,
+)
 from airnub_prefect_starter.cli.output import show_error
 from airnub_prefect_starter.common.errors import EXIT_BUG, StarterError, exit_code_of
 
