@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -36,6 +36,10 @@ RULES = "rules"
 """Annotation of a fetched manifest: how its blob was cut out of what the source sent."""
 
 Outcome = Literal["stored", "deduplicated", "not_modified", "repaired"]
+ColumnKind = Literal[
+    *("boolean", "bytes", "date", "decimal", "float", "integer", "json", "text", "time"),
+    *("timestamp", "timestamp_utc", "untyped", "uuid"),
+]
 
 
 def _aware_seconds(moment: datetime) -> datetime:
@@ -125,6 +129,39 @@ class Producer(Record):
     version: str
 
 
+class TableColumn(Record):
+    """A column of a table in a database; ``kind`` says how its values are written."""
+
+    name: str
+    kind: ColumnKind
+    nullable: bool
+
+
+class Watermark(Record):
+    """How far a table was read: the greatest value of a column that grows.
+
+    ``tail`` is the digest of the rows that have it: others may come that have it too.
+    """
+
+    column: str
+    last: str
+    tail: DigestText
+
+
+class TableRead(Record):
+    """What was read of a table in a database: all of it, or the rows since an earlier read.
+
+    ``continues`` is the manifest whose rows come before these. Where a row stands in both, the one
+    of the later read counts.
+    """
+
+    columns: tuple[TableColumn, ...]
+    schema_digest: DigestText
+    rows: int = Field(ge=0)
+    watermark: Watermark | None = None
+    continues: DigestText | None = None
+
+
 class FetchManifest(Record):
     """Bytes fetched from a source: source → blob."""
 
@@ -139,6 +176,12 @@ class FetchManifest(Record):
     producer: Producer
     run: RunInfo = RunInfo()
     annotations: Mapping[str, str] = {}
+    table: TableRead | None = None
+
+    @property
+    def continues(self) -> DigestText | None:
+        """The manifest whose bytes come before these; None if these are the whole."""
+        return self.table.continues if self.table else None
 
     @property
     def verbatim(self) -> bool:
@@ -253,12 +296,16 @@ class SourceFailure(Record):
 
 
 class RunReport(Record):
-    """One flow run: what it read and wrote. All that an unchanged run writes, but task results."""
+    """One flow run: what it read and wrote. All that an unchanged run writes, but task results.
+
+    ``about`` is the date for which it did so.
+    """
 
     schema_version: Literal[1] = 1
     run_id: str
     parent_run_id: str | None = None
     flow: str
+    about: date | None = None
     started_at: Moment
     finished_at: Moment
     results: tuple[SourceResult, ...] = ()

@@ -38,6 +38,11 @@ def for_date(config: Config, date: dt.date) -> Config:
     return type(config).model_validate(_resolved(config.model_dump(mode="json"), date))
 
 
+def date_before(due: dt.datetime) -> dt.date:
+    """Give the last whole day (UTC) before a run was due: what a daily run is about."""
+    return due.astimezone(dt.UTC).date() - dt.timedelta(days=1)
+
+
 def on_date(text: str, date: dt.date) -> str:
     """Give a text with every ``{date}`` in it resolved."""
     return _DATE.sub(

@@ -30,7 +30,7 @@ from airnub_prefect_starter.core.manifest_models import (
 )
 from airnub_prefect_starter.core.page_facts import PageFacts
 from airnub_prefect_starter.tasks.fan_out import Outcomes, describe_failure
-from airnub_prefect_starter.tasks.run_context import department_store
+from airnub_prefect_starter.tasks.run_context import department_store, run_date
 
 
 @task(name="Publish Artifact")
@@ -116,6 +116,7 @@ def _report(
         run_id=flow_run.get_id() or "",
         parent_run_id=flow_run.get_parent_flow_run_id(),
         flow=flow_run.get_flow_name() or "",
+        about=run_date(),
         started_at=_started_at(),
         finished_at=utc_now(),
         results=tuple(results),

@@ -32,7 +32,7 @@ _POLL_S = 2
 _REFUSED = (409, 422)
 
 
-def start_run(category: Category, flow: Flow[..., Any], argument: object) -> FlowRun:
+def start_run(category: Category, flow: Flow[..., Any], arguments: tuple[object, ...]) -> FlowRun:
     """Start a category's deployment below the current run, or find the run started before.
 
     One that ended in another state than Completed is followed by a new one.
@@ -40,7 +40,7 @@ def start_run(category: Category, flow: Flow[..., Any], argument: object) -> Flo
     Raises:
         ConfigError: There is no such deployment, or it refuses the configuration. No retry.
     """
-    given = get_call_parameters(flow.fn, (argument,), {}, apply_defaults=False)
+    given = get_call_parameters(flow.fn, arguments, {}, apply_defaults=False)
     parameters = flow.serialize_parameters(given)
     # Another configuration, as after a correction, is another run.
     digest = generate_sha256_hash(json.dumps(parameters, sort_keys=True).encode())

@@ -19,7 +19,7 @@ from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.names import Stage
 from airnub_prefect_starter.common.settings import load_settings
 from airnub_prefect_starter.tasks.child_runs import result_of, start_run, wait_for_runs
-from airnub_prefect_starter.tasks.run_context import has_server
+from airnub_prefect_starter.tasks.run_context import has_server, run_date
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -114,7 +114,7 @@ def fan_out(
 
 @dataclass(frozen=True)
 class Subflow(Generic[Result_co]):
-    """A flow and the one argument to call it with."""
+    """A flow and the argument to call it with, beside the date of its stage's run."""
 
     flow: Flow[..., Result_co]
     argument: object
@@ -138,7 +138,9 @@ def run_together(stage: Stage, subflows: Mapping[str, Subflow[Result]]) -> Outco
 def _run_apart(stage: Stage, subflows: Mapping[str, Subflow[Result]]) -> Outcomes[Result]:
     begun = _collect(
         {
-            name: partial(start_run, stage.category(name), subflow.flow, subflow.argument)
+            name: partial(
+                start_run, stage.category(name), subflow.flow, (subflow.argument, run_date())
+            )
             for name, subflow in subflows.items()
         }
     )
@@ -164,7 +166,7 @@ def _run_in_threads(stage: Stage, subflows: Mapping[str, Subflow[Result]]) -> Ou
 
 def _begin(threads: ThreadPoolExecutor, subflow: Subflow[Result]) -> Future[Result]:
     begun = Event()
-    call = partial(_announcing(subflow.flow, begun), subflow.argument)
+    call = partial(_announcing(subflow.flow, begun), subflow.argument, run_date())
     future = threads.submit(contextvars.copy_context().run, call)
     future.add_done_callback(lambda _: begun.set())  # it may fail before its body begins
     begun.wait()

@@ -14,7 +14,8 @@ from airnub_prefect_starter.common.names import Department, unknown
 from airnub_prefect_starter.common.settings import load_settings
 from airnub_prefect_starter.core.departments import load_catalog
 from airnub_prefect_starter.core.manifest_models import RunInfo
-from airnub_prefect_starter.core.sources import HttpSource
+from airnub_prefect_starter.core.run_date import date_before
+from airnub_prefect_starter.core.sources import DatabaseSource, HttpSource
 from airnub_prefect_starter.core.store import Store, department_url, open_store
 
 
@@ -33,9 +34,11 @@ def run_info() -> RunInfo:
 
 
 def run_date() -> dt.date:
-    """Give the last whole day (UTC) before the current run was due: what a daily run is about."""
-    due: dt.datetime = flow_run.get_scheduled_start_time()
-    return due.astimezone(dt.UTC).date() - dt.timedelta(days=1)
+    """Give the date that the current run is about: its own, else the day before it was due."""
+    given: dt.date | str | None = flow_run.get_parameters().get("date")
+    if given is None:
+        return date_before(flow_run.get_scheduled_start_time())
+    return dt.date.fromisoformat(str(given))  # a parameter that came through the API is a text
 
 
 @cache
@@ -68,7 +71,7 @@ def _load_block(department: Department) -> ContentStore:
     return block
 
 
-def source_secret(department: Department, source: HttpSource) -> SecretStr | None:
+def source_secret(department: Department, source: HttpSource | DatabaseSource) -> SecretStr | None:
     """Return the secret that a source's configuration names, or None where it names none.
 
     The environment variable that the department's file states for it wins (in the cluster a
@@ -77,17 +80,18 @@ def source_secret(department: Department, source: HttpSource) -> SecretStr | Non
     Raises:
         ConfigError: The department's file does not list it, or it is not set. No retry.
     """
-    if source.auth is None:
+    name = source.secret_name
+    if name is None:
         return None
     settings = load_settings()
     entry = load_catalog(settings).department(department.id)
-    variable = entry.spec.secrets.get(source.auth.secret)
+    variable = entry.spec.secrets.get(name)
     if variable is None:
-        raise unknown(f"secret of {department.id}", source.auth.secret, entry.spec.secrets)
+        raise unknown(f"secret of {department.id}", name, entry.spec.secrets)
     given = settings.secret(variable)
     if given is None and not has_server():
         raise ConfigError(f"The secret {variable} is not set", "Set it in the environment or .env")
-    return given or _secret_of_block(entry.secret_block(source.auth.secret), variable)
+    return given or _secret_of_block(entry.secret_block(name), variable)
 
 
 def _secret_of_block(name: str, variable: str) -> SecretStr:

@@ -1,5 +1,6 @@
 """A flow's configuration from Prefect Variables: whole, split, missing, wrong."""
 
+import datetime as dt
 import uuid
 
 import pytest
@@ -11,7 +12,12 @@ from airnub_prefect_starter.common.names import Department, Stage
 from airnub_prefect_starter.core.configuration import ConfigModel
 from airnub_prefect_starter.core.variables import build_variables
 from airnub_prefect_starter.tasks import run_context
-from airnub_prefect_starter.tasks.configuration import load_category_config, load_stage_config
+from airnub_prefect_starter.tasks.configuration import (
+    category_config,
+    load_category_config,
+    load_stage_config,
+    stage_config,
+)
 
 
 class Files(ConfigModel):
@@ -60,6 +66,21 @@ def test_sections_that_are_too_long_together_come_from_their_own(stage: Stage) -
 
     assert config.first.names == config.second.names == tuple(names)
     assert load_category_config(stage.category("first"), Files).names == tuple(names)
+
+
+class Days(ConfigModel):
+    files: Files
+
+
+def test_a_run_works_on_the_configuration_of_its_date(stage: Stage) -> None:
+    save(stage, files={"names": ["a", "flights-{date:%Y%m%d}"]})
+    category, date = stage.category("files"), dt.date(2013, 1, 5)
+
+    whole = stage_config(stage, Days, None, date)
+
+    assert whole.files.names == ("a", "flights-20130105")
+    assert category_config(category, Files, None, date) == whole.files
+    assert category_config(category, Files, whole.files, dt.date(2020, 2, 2)) is whole.files
 
 
 def test_a_missing_variable_says_how_to_make_it(stage: Stage) -> None:

@@ -1,5 +1,6 @@
 """Many at once: good ones are kept, failed ones are named, and the end is never falsely green."""
 
+import datetime as dt
 import threading
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from airnub_prefect_starter.tasks.fan_out import (
     run_together,
     source_id,
 )
+from airnub_prefect_starter.tasks.run_context import run_date
 
 STAGE = Department("alpha", "Alpha").stage("ingestion")
 
@@ -77,7 +79,7 @@ def test_flows_run_at_the_same_time_with_their_own_tags() -> None:
     meeting = threading.Barrier(2, timeout=60)  # both must be in their bodies at once
 
     @flow
-    def category(number: int) -> list[str]:
+    def category(number: int, date: dt.date) -> list[str]:
         meeting.wait()
         return sorted(flow_run.get_tags())
 
@@ -92,9 +94,24 @@ def test_flows_run_at_the_same_time_with_their_own_tags() -> None:
     ]
 
 
+def test_categories_are_about_the_date_of_their_stage() -> None:
+    @flow
+    def category(number: int, date: dt.date) -> list[dt.date]:
+        return [date, run_date()]
+
+    @flow
+    def stage(date: dt.date | None = None) -> list[list[dt.date]]:
+        return run_together(STAGE, {"files": Subflow(category, 1)}).require_all()
+
+    yesterday = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
+    assert stage(dt.date(2013, 1, 5)) == [[dt.date(2013, 1, 5)] * 2]
+    assert stage("2013-01-05") == [[dt.date(2013, 1, 5)] * 2]  # type: ignore[arg-type]
+    assert stage() in ([[yesterday] * 2], [[yesterday + dt.timedelta(days=1)] * 2])  # at midnight
+
+
 def test_a_flow_that_fails_before_its_body_fails_by_name_and_the_other_completes() -> None:
     @flow
-    def category(number: int) -> list[int]:
+    def category(number: int, date: dt.date) -> list[int]:
         return [number]
 
     @flow
