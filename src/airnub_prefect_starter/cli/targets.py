@@ -13,6 +13,7 @@ from airnub_prefect_starter.common.errors import (
 from airnub_prefect_starter.common.names import nearest
 from airnub_prefect_starter.common.utils import sanitize_filename
 from airnub_prefect_starter.core.derivation import split_ref
+from airnub_prefect_starter.core.increments import continued
 from airnub_prefect_starter.core.manifest_models import DerivedManifest, FetchManifest
 from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.core.store.digest import ALGORITHM
@@ -54,14 +55,15 @@ def find_manifest(store: Store, target: str) -> FetchManifest | DerivedManifest:
 def find_blobs(store: Store, target: str) -> dict[str, str]:
     """Find what a blob's or manifest's digest, or a ref, stands for: file name → digest.
 
-    The names are safe relative paths of which none leads into another, whoever chose them.
+    The names are safe relative paths of which none leads into another, whoever chose them. A ref
+    that is stored in increments stands for them all, numbered in the order in which they came.
 
     Raises:
         StoreError: There is none, or it is corrupt. No retry.
         ConfigError: As for `find_digest`, or two names would be one file. No retry.
     """
     if "/" in target:
-        return _file_names(_manifest_of_ref(store, target))
+        return _files_of_ref(store, target)
     key = _find_key(store, target, (BLOBS, MANIFESTS))
     digest = digest_of(key)
     if key.startswith(BLOBS):
@@ -107,6 +109,19 @@ def _manifest_of_ref(store: Store, target: str) -> FetchManifest | DerivedManife
             f"Did you mean {hint}?" if hint else "See `airnub store ls`",
         )
     return store.manifest(ref.manifest.digest)
+
+
+def _files_of_ref(store: Store, target: str) -> dict[str, str]:
+    manifest = _manifest_of_ref(store, target)
+    if isinstance(manifest, DerivedManifest) or manifest.continues is None:
+        return _file_names(manifest)
+    older = [each for _, each in continued(store, manifest)]
+    in_order = [
+        name_and_blob
+        for each in (*reversed(older), manifest)
+        for name_and_blob in _file_names(each).items()
+    ]
+    return {f"{number:04}-{name}": blob for number, (name, blob) in enumerate(in_order, start=1)}
 
 
 def _file_names(manifest: FetchManifest | DerivedManifest) -> dict[str, str]:

@@ -12,7 +12,7 @@ from airnub_prefect_starter.common.names import Category, Stage, nearest
 from airnub_prefect_starter.core.configuration import ConfigModel, YamlDocument
 from airnub_prefect_starter.core.departments import DepartmentEntry
 from airnub_prefect_starter.core.derivation import split_ref
-from airnub_prefect_starter.core.sources import HttpSource
+from airnub_prefect_starter.core.sources import DatabaseSource, HttpSource
 
 
 def check_flow_file(flow: Stage | Category, root: Path) -> Iterator[ConfigError]:
@@ -41,9 +41,9 @@ def check_section(
 
 
 def _check_item(entry: DepartmentEntry, place: str, item: BaseModel) -> Iterator[ConfigError]:
-    if isinstance(item, HttpSource):
-        if item.auth:
-            yield from _known(place, "secret", item.auth.secret, set(entry.spec.secrets))
+    if isinstance(item, HttpSource | DatabaseSource):
+        if item.secret_name is not None:
+            yield from _known(place, "secret", item.secret_name, set(entry.spec.secrets))
         return
     known = {
         category.namespace

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from airnub_prefect_starter.core.redaction import redact_url
 
 POSTGRESQL = frozenset({"postgresql", "postgresql+psycopg"})
 SQLITE = "sqlite"
@@ -39,9 +42,26 @@ def check_database_url(url: str) -> str:
     return url
 
 
+def is_sqlite(url: str) -> bool:
+    """Tell whether an address is that of a SQLite file; else it is PostgreSQL's."""
+    return urlsplit(url).scheme == SQLITE
+
+
 def sqlite_path(url: str) -> str:
     """Return the file that a SQLite address names."""
     return unquote(urlsplit(url).path[1:])
+
+
+def shown_url(url: str) -> str:
+    """Return an address as messages show it."""
+    return url if is_sqlite(url) else redact_url(url)
+
+
+def recorded_url(url: str) -> str:
+    """Return an address as manifests record it: of a file its name, for folders differ by host."""
+    if is_sqlite(url):
+        return f"{SQLITE}:///{PurePosixPath(sqlite_path(url)).name}"
+    return redact_url(url)
 
 
 def _check_sqlite(parts: SplitResult) -> None:

@@ -19,11 +19,13 @@ from airnub_prefect_starter.common.errors import (
     ObjectNotFoundError,
 )
 from airnub_prefect_starter.common.utils import generate_sha256_hash
+from airnub_prefect_starter.core.increments import continued
 from airnub_prefect_starter.core.manifest_models import (
     DerivedInput,
     DerivedManifest,
     DerivedOutput,
     DerivedResult,
+    Descriptor,
     Outcome,
     RowCounts,
     RunInfo,
@@ -63,7 +65,8 @@ def split_ref(text: str) -> tuple[str, str]:
 def read_inputs(store: Store, refs: Iterable[str]) -> tuple[DerivedInput, ...]:
     """Look up what refs point to now: one input per blob, in the order given.
 
-    A fetched ref gives its blob, a derived one each output but the rejected rows.
+    A fetched ref gives its blob, a derived one each output but the rejected rows. One that is
+    stored in increments gives them all, the newest first: of rows with one key, that one counts.
 
     Raises:
         ObjectNotFoundError: A ref is not in the store. No retry before its stage has run.
@@ -79,19 +82,22 @@ def _inputs_of(store: Store, text: str) -> Iterator[DerivedInput]:
         raise ObjectNotFoundError(
             f"Input {text} is not in the store", f"Run it first: airnub run DEPARTMENT {stage}"
         )
-    manifest = store.manifest(ref.manifest.digest)
-    blobs = (
-        [output.blob for output in manifest.outputs if output.name != REJECTED]
-        if isinstance(manifest, DerivedManifest)
-        else [manifest.blob]
-    )
-    for blob in blobs:
+    for manifest, blob in _blobs_of(store, ref.manifest.digest):
         yield DerivedInput(
-            namespace=namespace,
-            source_id=source_id,
-            manifest=ref.manifest.digest,
-            blob=blob.digest,
+            namespace=namespace, source_id=source_id, manifest=manifest, blob=blob.digest
         )
+
+
+def _blobs_of(store: Store, digest: str) -> Iterator[tuple[str, Descriptor]]:
+    manifest = store.manifest(digest)
+    if isinstance(manifest, DerivedManifest):
+        for output in manifest.outputs:
+            if output.name != REJECTED:
+                yield digest, output.blob
+    else:
+        yield digest, manifest.blob
+        for older, found in continued(store, manifest):
+            yield older, found.blob
 
 
 def code_digest(*modules: ModuleType) -> str:

@@ -130,6 +130,8 @@ class _Walk:
         if isinstance(manifest, FetchManifest):
             label = f"answered {manifest.blob.media_type}"
             yield TraceNode(kind="source", id=manifest.source.url, label=label)
+            if manifest.continues is not None:
+                yield from self.manifests([manifest.continues], depth)
         else:
             yield from self.manifests((each.manifest for each in manifest.inputs), depth)
         run = manifest.run.flow_run_id

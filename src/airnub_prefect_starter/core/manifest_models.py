@@ -37,8 +37,19 @@ RULES = "rules"
 
 Outcome = Literal["stored", "deduplicated", "not_modified", "repaired"]
 ColumnKind = Literal[
-    *("boolean", "bytes", "date", "decimal", "float", "integer", "json", "text", "time"),
-    *("timestamp", "timestamp_utc", "untyped", "uuid"),
+    "boolean",
+    "bytes",
+    "date",
+    "decimal",
+    "float",
+    "integer",
+    "json",
+    "text",
+    "time",
+    "timestamp",
+    "timestamp_utc",
+    "untyped",
+    "uuid",
 ]
 
 

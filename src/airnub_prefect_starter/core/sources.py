@@ -217,7 +217,9 @@ class DatabaseSource(ConfigModel):
     secret: SecretName | None = Field(
         default=None, description="Name of the secret that is the password"
     )
-    table: ColumnName = Field(description="Table or view, as the database spells it")
+    table: DatedText = Field(
+        min_length=1, max_length=128, description="Table or view, as the database spells it"
+    )
     db_schema: ColumnName | None = Field(
         default=None, description="Schema of the table; by default where the user's tables are"
     )
@@ -251,9 +253,14 @@ class DatabaseSource(ConfigModel):
         first = (self.watermark,) if self.watermark is not None else ()
         return (*first, *(name for name in self.key if name != self.watermark))
 
+    @property
+    def full_name(self) -> str:
+        """The table with its schema, if it has one, as messages call it."""
+        return f"{self.db_schema}.{self.table}" if self.db_schema else self.table
+
     @model_validator(mode="after")
     def _dates_kept_apart(self) -> Self:
-        check_dated(self.source_id, (self.url, self.db_schema or "", self.table))
+        check_dated(self.source_id, (self.table,))
         return self
 
     @model_validator(mode="after")

@@ -18,6 +18,7 @@ from airnub_prefect_starter.core.manifest_models import (
     RowCounts,
     RunInfo,
     Source,
+    TableRead,
     canonical_json,
 )
 from airnub_prefect_starter.core.store.spool import Spool
@@ -50,6 +51,7 @@ class FetchCommit:
     expected: str | None = None
     run: RunInfo = field(default_factory=RunInfo)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    table: TableRead | None = None
 
 
 @dataclass(frozen=True)

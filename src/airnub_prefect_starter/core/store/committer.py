@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 
@@ -140,7 +139,7 @@ class Committer:
         self, commit: FetchCommit, blob: Descriptor, now: datetime, present: Ref | None
     ) -> Ref:
         source = commit.source
-        kept = present if present and self._is_of(present, blob, commit.annotations) else None
+        kept = present if present and self._is_of(present, blob, commit) else None
         validators = (source.etag, source.last_modified, source.url)
         if kept and (kept.etag, kept.last_modified, kept.url) == validators:
             return kept
@@ -166,6 +165,7 @@ class Committer:
             producer=PRODUCER,
             run=commit.run,
             annotations=commit.annotations,
+            table=commit.table,
         )
         return self._records.write_manifest(manifest)[0]
 
@@ -188,7 +188,7 @@ class Committer:
         )
         return Ref(manifest=self._records.write_manifest(manifest)[0], updated_at=now)
 
-    def _is_of(self, ref: Ref, blob: Descriptor, annotations: Mapping[str, str]) -> bool:
+    def _is_of(self, ref: Ref, blob: Descriptor, commit: FetchCommit) -> bool:
         """Tell whether a ref leads, through a sound manifest, to these bytes under these rules."""
         if ref.blob is None or ref.blob.digest != blob.digest:
             return False
@@ -196,7 +196,8 @@ class Committer:
         return (
             isinstance(found, FetchManifest)
             and found.blob.digest == blob.digest
-            and found.annotations == annotations
+            and found.annotations == commit.annotations
+            and found.table == commit.table
         )
 
     def _manifest_of(self, ref: Ref | None) -> Manifest | None:

@@ -24,9 +24,11 @@ def blobs_of(manifest: Manifest) -> Iterator[tuple[Digest, int | None]]:
 
 
 def inputs_of(manifest: Manifest) -> Iterator[Digest]:
-    """Yield the manifests that a manifest was derived from."""
+    """Yield the manifests that a manifest was derived from, or whose bytes it continues."""
     if not isinstance(manifest, FetchManifest):
         yield from (Digest(each.manifest) for each in manifest.inputs)
+    elif manifest.continues is not None:
+        yield Digest(manifest.continues)
 
 
 def live_keys(store: Store, doomed: Set[Key], keep_last: int) -> set[Key]:

@@ -60,7 +60,7 @@ class CorruptManifest(Violation):
 
 
 class MissingManifest(Violation):
-    """A derived manifest names an input manifest that is not there."""
+    """A manifest names another that it was made of, and that is not there."""
 
 
 class MissingBlob(Violation):
@@ -203,7 +203,7 @@ class _Verification:
     def _check_manifest(self, digest: Digest, manifest: Manifest) -> Iterator[Violation]:
         for source in inputs_of(manifest):
             if self._store.backend.stat(manifest_key(source)) is None:
-                yield MissingManifest(manifest_key(source), f"{digest} was derived from it")
+                yield MissingManifest(manifest_key(source), f"{digest} was made of it")
         if isinstance(manifest, FetchManifest):  # one with a source, as a repair needs
             self._named[Digest(manifest.blob.digest)] = digest
         for blob, size in blobs_of(manifest):
