@@ -127,7 +127,8 @@ def _report(
 
 def _started_at() -> datetime:
     context = FlowRunContext.get()
-    return context.start_time.astimezone(UTC) if context else utc_now()
+    # Prefect's own class of datetime warns when it is used as one.
+    return datetime.fromtimestamp(context.start_time.timestamp(), UTC) if context else utc_now()
 
 
 def _failures(errors: Mapping[str, Exception], namespace: str) -> tuple[SourceFailure, ...]:
