@@ -240,7 +240,7 @@ def test_what_the_chart_says_of_the_cluster() -> None:
                 "namespace": BETA,
                 "serviceAccount": "flow-run",
                 "workPool": "airnub",
-                "quota": {"cpu": "1", "memory": "2Gi", "pods": 5},
+                "quota": {"cpu": "1", "memory": "4Gi", "pods": 5},
             },
         },
     }

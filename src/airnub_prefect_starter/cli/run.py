@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -55,6 +56,14 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change the configuration of this run."),
     ] = None,
+    date: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="DATE",
+            help="What the run is about; by default the day before.",
+        ),
+    ] = None,
     on: OnOption = None,
     context: ContextOption = None,
     release: ReleaseOption = None,
@@ -72,13 +81,13 @@ def run(
     settings, catalog = settings_and_catalog()
     entry = catalog.department(department)
     flow = named_flow(entry, target)
-    if flow is None and changes:
-        raise ConfigError("--set needs a stage or a category", "Name one, such as ingestion")
-    if on is None and any((context, release, namespace)):
-        raise ConfigError("--context, --release and --namespace are of a cluster", "Add --on k8s")
-    chosen = chosen_release(settings, context, release, namespace)
-    with on_cluster(settings, chosen, entry) if on else _embedded(settings, catalog) as connected:
+    if flow is None and (changes or date):
+        option = "--set" if changes else "--date"
+        raise ConfigError(f"{option} needs a stage or a category", "Name one, such as ingestion")
+    with reached(settings, catalog, entry, on, context, release, namespace) as connected:
         parameters = _parameters(flow, catalog, changes, connected) if flow and changes else {}
+        if date:
+            parameters["date"] = date.date().isoformat()
         finished = execute(entry, flow, parameters, connected)
     if as_json:
         show_json([as_dict(summary) for summary in finished.summaries])
@@ -115,11 +124,43 @@ def named_flow(entry: DepartmentEntry, target: str | None) -> Stage | Category |
 
     Raises:
         UnknownNameError: The department has no such stage or category. No retry.
+        ConfigError: It has no stage at all. No retry.
     """
     if target is None:
+        _require_stages(entry)
         return None
     stage, slash, category = target.partition("/")
     return entry.category(stage, category) if slash else entry.stage(stage)
+
+
+def reached(
+    settings: Settings,
+    catalog: Catalog,
+    entry: DepartmentEntry,
+    on: str | None,
+    context: str | None,
+    release: str | None,
+    namespace: str | None,
+) -> AbstractContextManager[Settings]:
+    """Point this process at what the options name: a release, or else the embedded platform.
+
+    Raises:
+        ConfigError: They name a release, but without ``--on k8s``. No retry.
+        PlatformError: It cannot be reached.
+    """
+    if on is None and any((context, release, namespace)):
+        raise ConfigError("--context, --release and --namespace are of a cluster", "Add --on k8s")
+    if on is None:
+        return _embedded(settings, catalog)
+    return on_cluster(settings, chosen_release(settings, context, release, namespace), entry)
+
+
+def _require_stages(entry: DepartmentEntry) -> None:
+    if not entry.spec.stages:
+        raise ConfigError(
+            f"Department {entry.name.id} has no stages yet",
+            f"Run `airnub add category {entry.name.id} ingestion NAME --like file`",
+        )
 
 
 @contextmanager

@@ -17,10 +17,13 @@ from airnub_prefect_starter.common.errors import ConfigError, UnknownNameError
 
 MANAGED_TAG = "airnub"
 LABELS = "airnub.io"
+# What belongs to no department: reserved, so that no department is called so.
+GENERIC = "generic"
 MAX_IDENTIFIER = 40
 USUAL_STAGES = ("ingestion", "processing", "analysis")
 
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_DEPARTMENT_TAG = "department:"
 _ACTIONS = {"ingestion": "ingest", "processing": "process", "analysis": "analyze"}
 _UPPER = frozenset({"api", "csv", "etl", "html", "id", "json", "ml", "s3", "sql", "url"})
 
@@ -91,6 +94,11 @@ class Department:
 
     def __post_init__(self) -> None:
         parse_identifier(self.id, "department")
+        if self.id == GENERIC:
+            raise ConfigError(
+                f"department {GENERIC!r} is reserved for flows of no department",
+                "Use another identifier",
+            )
         if not self.display_name.strip() or set(self.display_name) & set("/%&<>()\n"):
             raise ConfigError(
                 f"display name {self.display_name!r} of {self.id} is empty or has one of /%&<>()",
@@ -113,6 +121,11 @@ class Department:
         return f"{self.id}-categories"
 
     @property
+    def backfill_queue(self) -> str:
+        """Work queue of backfills, which leave the department's own to the runs that are due."""
+        return f"{self.id}-backfill"
+
+    @property
     def namespace(self) -> str:
         """Kubernetes namespace of the department."""
         return f"dept-{kebab(self.id)}"
@@ -125,7 +138,7 @@ class Department:
     @property
     def tags(self) -> tuple[str, ...]:
         """Tags of everything that belongs to the department."""
-        return (MANAGED_TAG, f"department:{self.id}")
+        return (MANAGED_TAG, f"{_DEPARTMENT_TAG}{self.id}")
 
     def stage(self, stage_id: str) -> Stage:
         """Name a stage of this department."""
@@ -310,6 +323,50 @@ class Category:
     def tags(self) -> tuple[str, ...]:
         """Tags of flows, deployments and runs of this category."""
         return (*self.stage.tags, f"category:{self.id}")
+
+
+@dataclass(frozen=True, order=True)
+class GenericFlow:
+    """A flow of no department, such as ``report_drift``."""
+
+    id: str
+
+    def __post_init__(self) -> None:
+        parse_identifier(self.id, "generic flow")
+
+    @property
+    def flow_function(self) -> str:
+        """Function of the flow, and its module's name."""
+        return f"{self.id}_flow"
+
+    @property
+    def flow_file(self) -> PurePosixPath:
+        """File of the flow, from the project's root."""
+        return PurePosixPath("flows", GENERIC, f"{self.flow_function}.py")
+
+    @property
+    def flow_name(self) -> str:
+        """Name in Prefect: ``Report Drift Flow``."""
+        return f"{title(self.id)} Flow"
+
+    @property
+    def deployment(self) -> str:
+        """Deployment name: ``generic.report_drift``."""
+        return f"{GENERIC}.{self.id}"
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Tags of its deployment and runs."""
+        return (MANAGED_TAG, GENERIC)
+
+
+def owners_of(tags: Iterable[str]) -> tuple[str, ...]:
+    """Read from an object's tags to which departments it belongs; `GENERIC` counts as one."""
+    return tuple(
+        tag.removeprefix(_DEPARTMENT_TAG)
+        for tag in sorted(tags)
+        if tag.startswith(_DEPARTMENT_TAG) or tag == GENERIC
+    )
 
 
 def run_labels(department: str, stage: str, category: str | None = None) -> dict[str, str]:

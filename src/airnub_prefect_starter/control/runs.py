@@ -6,11 +6,12 @@ The server is the one that ``PREFECT_API_URL`` names; `connect` opens a client f
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.events.filters import EventFilter, EventNameFilter, EventRelatedFilter
 from pydantic import JsonValue
@@ -26,6 +27,7 @@ from airnub_prefect_starter.control.reconcile import api_errors
 __all__ = [
     "Progress",
     "RunSummary",
+    "create_run",
     "find_deployment",
     "follow_run",
     "run_deployment",
@@ -74,16 +76,38 @@ def start_run(
         PlatformError: The server cannot be used.
     """
     with api_errors(f"Cannot run {deployment}"):
-        found = find_deployment(client, deployment)
-        _require_known(found, parameters)
-        try:
-            run = client.create_flow_run_from_deployment(found.id, parameters=dict(parameters))
-        except httpx.HTTPStatusError as exc:
-            if exc.response.status_code in (409, 422):
-                detail = exc.response.json().get("detail", exc.response.text)
-                raise ConfigError(f"Parameters of {deployment}: {detail}") from exc
-            raise
-    return run.id
+        return create_run(client, find_deployment(client, deployment), parameters).id
+
+
+def create_run(
+    client: SyncPrefectClient,
+    deployment: DeploymentResponse,
+    parameters: Mapping[str, JsonValue],
+    *,
+    queue: str | None = None,
+    tags: Iterable[str] = (),
+    idempotency_key: str | None = None,
+) -> FlowRun:
+    """Create a run of a deployment that was read; one that has the key already is returned.
+
+    Raises:
+        UnknownNameError: There is no such parameter. No retry.
+        ConfigError: The parameters do not fit the flow. No retry.
+    """
+    _require_known(deployment, parameters)
+    try:
+        return client.create_flow_run_from_deployment(
+            deployment.id,
+            parameters=dict(parameters),
+            work_queue_name=queue,
+            tags=tags,
+            idempotency_key=idempotency_key,
+        )
+    except httpx.HTTPStatusError as exc:
+        if exc.response.status_code in (409, 422):
+            detail = exc.response.json().get("detail", exc.response.text)
+            raise ConfigError(f"Parameters of {deployment.name}: {detail}") from exc
+        raise
 
 
 def _require_known(deployment: DeploymentResponse, parameters: Mapping[str, JsonValue]) -> None:

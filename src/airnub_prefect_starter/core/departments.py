@@ -122,6 +122,14 @@ class QueueSpec(ConfigModel):
     priority: int = Field(default=1, ge=1, description="Lower runs first")
 
 
+class BackfillSpec(ConfigModel):
+    """The department's work queue for backfills; every queue of its pool comes before it."""
+
+    concurrency_limit: int = Field(
+        default=1, ge=1, description="On a cluster kept free of the room that the quota has"
+    )
+
+
 class KubernetesSpec(ConfigModel):
     """Where the department's Jobs run."""
 
@@ -152,6 +160,9 @@ class DepartmentSpec(ConfigModel):
     description: str = ""
     work_pool: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,62}$")] = DEFAULT_POOL
     queue: QueueSpec = QueueSpec()
+    backfill: BackfillSpec | None = Field(
+        default=None, description="Without it the department has no backfills"
+    )
     limits: Mapping[Identifier, Annotated[int, Field(ge=1)]] = Field(
         default={}, description="Global concurrency limits, shared by all runs: name → slots"
     )

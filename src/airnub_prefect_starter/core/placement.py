@@ -68,7 +68,16 @@ def room_for_categories(entry: DepartmentEntry, job: JobSpec) -> int:
     """Count the category runs that have room beside a run of their stage, which waits for them."""
     if not entry.waiting_runs:
         return 0
-    return min(entry.spec.queue.categories_concurrency_limit, capacity(entry, job) - 1)
+    others = 1 if entry.spec.backfill is None else 2
+    return min(entry.spec.queue.categories_concurrency_limit, capacity(entry, job) - others)
+
+
+def room_for_backfills(entry: DepartmentEntry, job: JobSpec) -> int:
+    """Count the runs of backfills that have room beside one that is due."""
+    if entry.spec.backfill is None:
+        return 0
+    room = capacity(entry, job) - room_for_categories(entry, job) - 1
+    return min(entry.spec.backfill.concurrency_limit, room)
 
 
 def require_slots(catalog: Catalog, cluster: ClusterConfig) -> None:
@@ -114,9 +123,16 @@ def _mistakes(entry: DepartmentEntry, job: JobSpec) -> Iterator[ConfigError]:
                 f"{file}: kubernetes.quota.{what}: {most} is less than the {needed} of one run",
                 f"Raise the quota, or set a lower kubernetes.job.{field}",
             )
-    if entry.waiting_runs and capacity(entry, job) == 1:
+    room, due = capacity(entry, job), 2 if entry.waiting_runs else 1
+    if entry.waiting_runs and room == 1:
         yield ConfigError(
             f"{file}: kubernetes.quota has room for 1 run at once, and `isolation: job` needs 2: "
             "a stage's, and one of a category for which it waits",
             "Raise the quota, or leave out isolation",
+        )
+    elif entry.spec.backfill and 0 < room <= due:
+        yield ConfigError(
+            f"{file}: kubernetes.quota has room for {room} runs at once, and `backfill` needs one "
+            f"beside the {due} of a stage that is due",
+            "Raise the quota, or leave out backfill",
         )
