@@ -16,6 +16,7 @@ from typer.main import get_command
 
 from airnub_prefect_starter.cli import (
     add,
+    backfill,
     config,
     demo,
     doctor,
@@ -42,6 +43,7 @@ app.command()(platform.up)
 app.command()(platform.down)
 app.command()(platform.status)
 app.command()(run.run)
+app.command()(backfill.backfill)
 app.command()(demo.demo)
 app.command()(platform.bootstrap)
 app.command()(render.render)

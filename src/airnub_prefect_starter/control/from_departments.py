@@ -47,10 +47,14 @@ from airnub_prefect_starter.core.placement import (
     placed,
     require_room,
     require_slots,
+    room_for_backfills,
     room_for_categories,
 )
 from airnub_prefect_starter.core.store import department_url
 from airnub_prefect_starter.core.store.s3_address import parse_s3_url
+
+# Backfills can wait, also for the runs of other departments that are due.
+_AFTER_ALL = 1_000
 
 
 def desired_state(catalog: Catalog, settings: Settings) -> DesiredState:
@@ -210,15 +214,24 @@ def _queues(entry: DepartmentEntry) -> Iterator[WorkQueueSpec]:
             concurrency_limit=entry.spec.queue.categories_concurrency_limit,
             priority=entry.spec.queue.priority,
         )
+    if entry.spec.backfill:
+        yield WorkQueueSpec(
+            pool=entry.spec.work_pool,
+            name=entry.name.backfill_queue,
+            description=f"Backfills of {entry.name.display_name}",
+            concurrency_limit=entry.spec.backfill.concurrency_limit,
+            priority=_AFTER_ALL + entry.spec.queue.priority,
+        )
 
 
 def _cluster_queues(entry: DepartmentEntry, job: JobSpec) -> Iterator[WorkQueueSpec]:
     # A run beyond the quota waits here: as a Job without a pod it would hold a slot of the pool
     # and be taken for one that does not start.
-    of_categories = room_for_categories(entry, job)
+    of_categories, of_backfills = room_for_categories(entry, job), room_for_backfills(entry, job)
     rooms = {
-        entry.name.queue: capacity(entry, job) - of_categories,
+        entry.name.queue: capacity(entry, job) - of_categories - of_backfills,
         entry.name.categories_queue: of_categories,
+        entry.name.backfill_queue: of_backfills,
     }
     for queue in _queues(entry):
         room = rooms[queue.name]
