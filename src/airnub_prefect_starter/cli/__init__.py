@@ -19,6 +19,7 @@ from airnub_prefect_starter.cli import (
     backfill,
     config,
     demo,
+    deploy,
     doctor,
     k8s,
     platform,
@@ -52,6 +53,7 @@ app.command()(doctor.doctor)
 app.add_typer(add.app, name="add")
 app.add_typer(k8s.app, name="k8s")
 app.add_typer(config.app, name="config")
+app.add_typer(deploy.app, name="deploy")
 app.add_typer(store.app, name="store")
 
 

@@ -8,6 +8,12 @@ from typing import Annotated, Literal
 import typer
 
 from airnub_prefect_starter.cli.context import connect, settings_and_catalog
+from airnub_prefect_starter.cli.differences import (
+    DepartmentsOption,
+    planned,
+    show_drift,
+    show_plan,
+)
 from airnub_prefect_starter.cli.output import JsonOption, say, show_json
 from airnub_prefect_starter.cli.platform import register, show_summary
 from airnub_prefect_starter.common.names import parse_deployment
@@ -80,6 +86,30 @@ def apply(
     show_summary(summary, as_json=as_json)
 
 
+@app.command()
+def plan(departments: DepartmentsOption = None, as_json: JsonOption = False) -> None:
+    """Show what apply would change in Variables and Blocks; exit 4 if there is something.
+
+    Example: airnub config plan --department project_beta
+    """
+    found, _ = planned("config", departments)
+    show_plan(found, remedy=_APPLY, as_json=as_json)
+
+
+@app.command()
+def drift(departments: DepartmentsOption = None, as_json: JsonOption = False) -> None:
+    """Show in what Variables and Blocks on the server differ from Git; exit 4 if they do.
+
+    The comparison is that of plan, told from the server's side: once Git has been applied, each
+    difference was made on the server.
+
+    Example: airnub config drift
+    """
+    found, _ = planned("config", departments)
+    show_drift(found, remedy=_APPLY, as_json=as_json)
+
+
+_APPLY = "Run `airnub config apply`"
 _KINDS: Mapping[str | None, tuple[str, ...]] = {
     "variables": ("variable",),
     "blocks": ("block type", "block"),

@@ -5,8 +5,10 @@ Those with our tag are ours.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.events.actions import RunDeployment
@@ -14,12 +16,13 @@ from prefect.events.schemas.automations import Automation, AutomationCore, Event
 from prefect.events.schemas.events import ResourceSpecification
 
 from airnub_prefect_starter.common.errors import ConfigError
-from airnub_prefect_starter.common.names import MANAGED_TAG
+from airnub_prefect_starter.common.names import MANAGED_TAG, owners_of
 from airnub_prefect_starter.control.deployments import known_ids, read_deployments
 from airnub_prefect_starter.control.desired import AutomationSpec, EventRuleSpec
 from airnub_prefect_starter.control.reconcile import Current, Fields, Kind, pages
 
 _DEPLOYMENT = "prefect.deployment."
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 AnySpec = AutomationSpec | EventRuleSpec
@@ -32,14 +35,25 @@ class Automations(Kind[AnySpec]):
 
     def describe(self, spec: AnySpec) -> Fields:
         """See ``Kind.describe``."""
-        common: Fields = {"description": spec.description, "enabled": True, "tags": [MANAGED_TAG]}
+        common: Fields = {
+            "description": spec.description,
+            "enabled": True,
+            "tags": [*sorted(spec.tags)],
+        }
         if isinstance(spec, EventRuleSpec):
-            return {**common, **_parts(_automation(spec, spec.trigger, spec.action))}
-        return {**common, "after": spec.after, "run": spec.run, "form": "on success"}
+            return {**common, **_parts(_automation(spec, spec.trigger, spec.action), {})}
+        # Deployments are compared by name: their ids differ from server to server.
+        ids = {name: uuid5(NAMESPACE_URL, name) for name in (spec.after, spec.run)}
+        automation = _automation(spec, _trigger(ids[spec.after]), _action(ids[spec.run]))
+        return {**common, **_parts(automation, {str(id_): name for name, id_ in ids.items()})}
+
+    def owners(self, spec: AnySpec) -> tuple[str, ...]:
+        """See ``Kind.owners``."""
+        return owners_of(spec.tags)
 
     def read(self, client: SyncPrefectClient) -> Mapping[str, Current]:
         """See ``Kind.read``."""
-        names = {each.id: key for key, each in read_deployments(client).items()}
+        names = {str(each.id): key for key, each in read_deployments(client).items()}
         found: dict[str, Current] = {}
         for each in pages(
             lambda limit, offset: client.read_automations(limit=limit, offset=offset)
@@ -79,7 +93,7 @@ def _automation(
             "description": spec.description,
             # An update sends what was set alone, and the rest would stay as it is.
             "enabled": True,
-            "tags": [MANAGED_TAG],
+            "tags": sorted(spec.tags),
             "trigger": trigger,
             "actions": [action],
             "actions_on_trigger": [],
@@ -101,15 +115,21 @@ def _on_success(
     return _trigger(ids[spec.after]), _action(ids[spec.run])
 
 
-def _parts(automation: AutomationCore) -> Fields:
-    """Give trigger and actions as they are compared: the API returns sets in any order."""
-    names = {"trigger", "actions", "actions_on_trigger", "actions_on_resolve"}
-    parts = automation.model_dump(mode="json", include=names)
+def _parts(automation: AutomationCore, names: Mapping[str, str]) -> Fields:
+    """Give trigger and actions as they are compared: sets in order, deployments by name."""
+    fields = {"trigger", "actions", "actions_on_trigger", "actions_on_resolve"}
+    parts = automation.model_dump(mode="json", include=fields)
     trigger = {
         key: sorted(value) if isinstance(value, list) else value
         for key, value in parts["trigger"].items()
     }
-    return {**parts, "trigger": trigger}
+    text = json.dumps({**parts, "trigger": trigger})
+    named: Fields = json.loads(_ID.sub(lambda id_: _named(id_[0], names), text))
+    return named
+
+
+def _named(id_: str, names: Mapping[str, str]) -> str:
+    return json.dumps(names.get(id_, id_))[1:-1]
 
 
 def _trigger(after: UUID) -> EventTrigger:
@@ -131,44 +151,16 @@ def _action(run: UUID) -> RunDeployment:
     return RunDeployment(source="selected", deployment_id=run)
 
 
-def _current(automation: Automation, names: Mapping[UUID, str]) -> Current:
-    after, run = _after(automation), _run(automation)
-    regular = (
-        after is not None
-        and run is not None
-        and automation.trigger == _trigger(after)
-        and automation.actions == [_action(run)]
-        and not (automation.actions_on_trigger or automation.actions_on_resolve)
-    )
+def _current(automation: Automation, names: Mapping[str, str]) -> Current:
     fields: Fields = {
         "description": automation.description,
         "enabled": automation.enabled,
-        "tags": list(automation.tags),
-        "after": names.get(after) if after else None,
-        "run": names.get(run) if run else None,
-        "form": "on success" if regular else "changed",
-        **_parts(automation),
+        "tags": [*sorted(automation.tags)],
+        **_parts(automation, names),
     }
-    return Current(str(automation.id), fields, managed=MANAGED_TAG in automation.tags)
-
-
-def _after(automation: Automation) -> UUID | None:
-    trigger = automation.trigger
-    if not isinstance(trigger, EventTrigger):
-        return None
-    if not isinstance(trigger.match_related, ResourceSpecification):
-        return None
-    related = trigger.match_related.root.get("prefect.resource.id")
-    if not isinstance(related, str) or not related.startswith(_DEPLOYMENT):
-        return None
-    try:
-        return UUID(related.removeprefix(_DEPLOYMENT))
-    except ValueError:  # a pattern, such as prefect.deployment.*
-        return None
-
-
-def _run(automation: Automation) -> UUID | None:
-    for action in automation.actions:
-        if isinstance(action, RunDeployment):
-            return action.deployment_id
-    return None
+    return Current(
+        str(automation.id),
+        fields,
+        managed=MANAGED_TAG in automation.tags,
+        owners=owners_of(automation.tags),
+    )

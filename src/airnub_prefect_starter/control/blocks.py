@@ -65,6 +65,10 @@ class Blocks(Kind[BlockSpec]):
             return {"value": _value(spec).get_secret_value()}
         return _store_fields(spec)
 
+    def owners(self, spec: BlockSpec) -> tuple[str, ...]:
+        """See ``Kind.owners``."""
+        return spec.owners
+
     def read(self, client: SyncPrefectClient) -> Mapping[str, Current]:
         """See ``Kind.read``."""
         documents = pages(

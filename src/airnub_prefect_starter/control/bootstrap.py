@@ -22,6 +22,7 @@ from airnub_prefect_starter.control.desired import DesiredState, ObjectStoreSpec
 from airnub_prefect_starter.control.limits import Limits
 from airnub_prefect_starter.control.pools import WorkPools, WorkQueues
 from airnub_prefect_starter.control.reconcile import Kind, Plan, Summary, apply_plan, make_plan
+from airnub_prefect_starter.control.scope import EVERYTHING, Scope
 from airnub_prefect_starter.control.variables import Variables
 
 # Kinds whose managed objects are deleted when they are no longer wanted.
@@ -35,6 +36,11 @@ PRUNED = frozenset(
         "object store user",
     }
 )
+# Kinds that are planned together: by `airnub config` and by `airnub deploy`.
+GROUPS = {
+    "config": (BlockTypes.name, Blocks.name, Variables.name),
+    "deploy": (WorkPools.name, WorkQueues.name, Limits.name, Deployments.name, Automations.name),
+}
 _POLL_S = 0.5
 _PROGRESS_S = 2
 
@@ -71,16 +77,34 @@ def plan_bootstrap(
     settings: Settings,
     on_progress: Callable[[str], None],
     kinds: Collection[str] | None = None,
-    prune: Collection[str] = PRUNED,
+    scope: Scope = EVERYTHING,
 ) -> Plan:
     """Compute what `bootstrap` would do and change nothing; see ``Plan.require_none``.
+
+    Args:
+        desired: What should be registered.
+        settings: For how long to wait for the server.
+        on_progress: Called while it is waited for.
+        kinds: Names of the kinds to look at; None for all.
+        scope: Whose objects to look at.
 
     Raises:
         PlatformError: No server is named, or it does not answer.
     """
     with connect(settings, on_progress) as client:
         wanted = _kinds(desired, settings, on_progress, kinds)
-        return make_plan(wanted, client, prune=prune)
+        return make_plan(wanted, client, prune=PRUNED, scope=scope)
+
+
+def carry_out(plan: Plan, *, settings: Settings, on_progress: Callable[[str], None]) -> Summary:
+    """Do what a plan says.
+
+    Raises:
+        PlatformError: No server is named, or it does not answer.
+        ExceptionGroup: Some objects failed, each named with its reason; the others are done.
+    """
+    with connect(settings, on_progress) as client:
+        return apply_plan(plan, client, on_progress)
 
 
 @contextmanager

@@ -12,13 +12,16 @@ from uuid import UUID
 
 from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.actions import (
+    DeploymentScheduleCreate,
+    GlobalConcurrencyLimitUpdate,
+)
 from prefect.client.schemas.objects import (
     ConcurrencyLimitStrategy,
     ConcurrencyOptions,
     DeploymentSchedule,
 )
-from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.responses import DeploymentResponse, GlobalConcurrencyLimitResponse
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import MissingFlowError, ScriptError
 from prefect.flows import load_flow_from_entrypoint
@@ -26,7 +29,7 @@ from prefect.utilities.callables import parameter_schema
 from pydantic import JsonValue
 
 from airnub_prefect_starter.common.errors import ConfigError
-from airnub_prefect_starter.common.names import MANAGED_TAG
+from airnub_prefect_starter.common.names import MANAGED_TAG, owners_of
 from airnub_prefect_starter.control.desired import ConcurrencySpec, DeploymentSpec, ScheduleSpec
 from airnub_prefect_starter.control.reconcile import Current, Fields, Kind, pages
 
@@ -53,10 +56,19 @@ class Deployments(Kind[DeploymentSpec]):
             "parameter_openapi_schema": self._parameter_schema(spec),
         }
 
+    def owners(self, spec: DeploymentSpec) -> tuple[str, ...]:
+        """See ``Kind.owners``."""
+        return spec.owners
+
     def read(self, client: SyncPrefectClient) -> Mapping[str, Current]:
         """See ``Kind.read``."""
         return {
-            key: Current(str(each.id), _registered(each), managed=MANAGED_TAG in each.tags)
+            key: Current(
+                str(each.id),
+                _registered(each),
+                managed=MANAGED_TAG in each.tags,
+                owners=owners_of(each.tags),
+            )
             for key, each in read_deployments(client).items()
         }
 
@@ -64,10 +76,10 @@ class Deployments(Kind[DeploymentSpec]):
         self,
         client: SyncPrefectClient,
         spec: DeploymentSpec,
-        current: Current | None,  # noqa: ARG002 - the API replaces one of the same name, id kept
+        current: Current | None,
     ) -> None:
-        """See ``Kind.write``."""
-        client.create_deployment(
+        """See ``Kind.write``; the API replaces one of the same name, whose id is kept."""
+        deployment_id = client.create_deployment(
             flow_id=client.create_flow_from_name(spec.flow_name),
             name=spec.name,
             schedules=[_schedule_create(each) for each in spec.schedules],
@@ -76,6 +88,11 @@ class Deployments(Kind[DeploymentSpec]):
             parameter_openapi_schema=self._parameter_schema(spec),
             **_plain(spec),
         )
+        if spec.concurrency and current:
+            # The limit has a page of its own, where it can be switched off; the API leaves it so.
+            client.update_global_concurrency_limit(
+                f"deployment:{deployment_id}", GlobalConcurrencyLimitUpdate(active=True)
+            )
 
     def delete(self, client: SyncPrefectClient, current: Current) -> None:
         """See ``Kind.delete``."""
@@ -125,7 +142,7 @@ def _registered(deployment: DeploymentResponse) -> Fields:
         **deployment.model_dump(mode="json", include=names),
         "tags": sorted(deployment.tags),
         "schedules": _ordered(_registered_schedule(each) for each in deployment.schedules),
-        "concurrency": _registered_concurrency(limit.limit if limit else None, options),
+        "concurrency": _registered_concurrency(limit, options),
         "parameter_openapi_schema": deployment.parameter_openapi_schema,
     }
 
@@ -139,7 +156,7 @@ def _ordered(schedules: Iterable[JsonValue]) -> list[JsonValue]:
 
 
 def _schedule(spec: ScheduleSpec) -> JsonValue:
-    return {"cron": spec.cron, "timezone": spec.timezone, "active": spec.active}
+    return {"cron": spec.cron, "timezone": spec.timezone, "day_or": True, "active": spec.active}
 
 
 def _schedule_create(spec: ScheduleSpec) -> DeploymentScheduleCreate:
@@ -149,9 +166,9 @@ def _schedule_create(spec: ScheduleSpec) -> DeploymentScheduleCreate:
 
 def _registered_schedule(schedule: DeploymentSchedule) -> JsonValue:
     fields: dict[str, JsonValue] = schedule.schedule.model_dump(mode="json")
-    if isinstance(schedule.schedule, CronSchedule):
-        fields = {"cron": fields["cron"], "timezone": fields["timezone"]}
-    return {**fields, "active": schedule.active}
+    # What a person may add to a schedule and Git never has.
+    more = schedule.model_dump(mode="json", include={"parameters", "slug", "max_scheduled_runs"})
+    return {**fields, "active": schedule.active, **{k: v for k, v in more.items() if v}}
 
 
 def _concurrency(spec: ConcurrencySpec | None) -> JsonValue:
@@ -159,6 +176,7 @@ def _concurrency(spec: ConcurrencySpec | None) -> JsonValue:
         return None
     return {
         "limit": spec.limit,
+        "active": True,
         "collision_strategy": spec.collision_strategy,
         "grace_period_s": spec.grace_period_s,
     }
@@ -173,11 +191,14 @@ def _concurrency_options(spec: ConcurrencySpec | None) -> ConcurrencyOptions | N
     )
 
 
-def _registered_concurrency(limit: int | None, options: ConcurrencyOptions | None) -> JsonValue:
+def _registered_concurrency(
+    limit: GlobalConcurrencyLimitResponse | None, options: ConcurrencyOptions | None
+) -> JsonValue:
     if limit is None:
         return None
     return {
-        "limit": limit,
+        "limit": limit.limit,
+        "active": limit.active,
         "collision_strategy": options.collision_strategy.value if options else None,
         "grace_period_s": options.grace_period_seconds if options else None,
     }

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import JsonValue, SecretStr
 
-from airnub_prefect_starter.common.names import MANAGED_TAG, Department
+from airnub_prefect_starter.common.names import MANAGED_TAG, Department, owners_of
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,11 @@ class VariableSpec:
     name: str
     value: JsonValue
     tags: tuple[str, ...] = (MANAGED_TAG,)
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The departments that it belongs to."""
+        return owners_of(self.tags)
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,11 @@ class ContentStoreSpec:
     region: str | None = None
     credentials_secret: str | None = None
 
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The department that it belongs to."""
+        return (self.department,)
+
 
 @dataclass(frozen=True)
 class SecretSpec:
@@ -47,6 +57,7 @@ class SecretSpec:
     name: str
     value: SecretStr | None
     variable: str = ""
+    owners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,7 @@ class WorkPoolSpec:
     Attributes:
         template_patch: JSON merge patch (RFC 7396) over the default template of the pool's type;
             without one the pool gets that template once, and what it becomes is not compared.
+        owners: The departments whose runs it has.
     """
 
     name: str
@@ -63,6 +75,7 @@ class WorkPoolSpec:
     description: str = ""
     concurrency_limit: int | None = None
     template_patch: Mapping[str, JsonValue] | None = None
+    owners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,13 +93,28 @@ class WorkQueueSpec:
         """Its pool and name."""
         return f"{self.pool}/{self.name}"
 
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The department that it belongs to."""
+        return (queue_owner(self.name),)
+
+
+def queue_owner(name: str) -> str:
+    """Read from a queue's name whose it is: ``project_alpha``, ``project_alpha-categories``."""
+    return name.partition("-")[0]
+
 
 @dataclass(frozen=True)
 class LimitSpec:
-    """A global concurrency limit."""
+    """A global concurrency limit; its name begins with its department's."""
 
     name: str
     slots: int
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The department that it belongs to."""
+        return (self.name.partition(".")[0],)
 
 
 @dataclass(frozen=True)
@@ -139,6 +167,11 @@ class DeploymentSpec:
         """Its full name: ``flow name/deployment name``."""
         return f"{self.flow_name}/{self.name}"
 
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The departments that it belongs to."""
+        return owners_of(self.tags)
+
 
 @dataclass(frozen=True)
 class AutomationSpec:
@@ -148,6 +181,7 @@ class AutomationSpec:
     after: str
     run: str
     description: str = ""
+    tags: tuple[str, ...] = (MANAGED_TAG,)
 
 
 @dataclass(frozen=True)
@@ -163,6 +197,7 @@ class EventRuleSpec:
     trigger: Mapping[str, JsonValue]
     action: Mapping[str, JsonValue]
     description: str = ""
+    tags: tuple[str, ...] = (MANAGED_TAG,)
 
 
 @dataclass(frozen=True)

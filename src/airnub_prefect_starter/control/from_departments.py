@@ -57,19 +57,28 @@ from airnub_prefect_starter.core.store.s3_address import parse_s3_url
 _AFTER_ALL = 1_000
 
 
-def desired_state(catalog: Catalog, settings: Settings) -> DesiredState:
+def desired_state(
+    catalog: Catalog, settings: Settings, *, with_object_store: bool = True
+) -> DesiredState:
     """Compute everything that should be registered.
+
+    Args:
+        catalog: The departments.
+        settings: What differs from place to place.
+        with_object_store: Also the embedded object store's users, which needs their keys.
 
     Raises:
         ConfigError: The cluster's file is wrong, or does not fit the departments. No retry.
         ExceptionGroup: Of one ConfigError per mistake in the configuration files. No retry.
     """
     cluster = load_cluster(settings)
-    return (
-        _with_processes(catalog, settings)
-        if cluster is None
-        else _with_jobs(placed(catalog, cluster), cluster, settings)
-    )
+    if cluster is None:
+        return _with_processes(catalog, settings)
+    catalog = placed(catalog, cluster)
+    desired = _with_jobs(catalog, cluster, settings)
+    if with_object_store:
+        return replace(desired, object_store=object_store(catalog, cluster, settings))
+    return desired
 
 
 def _with_processes(catalog: Catalog, settings: Settings) -> DesiredState:
@@ -98,7 +107,6 @@ def _with_jobs(catalog: Catalog, cluster: ClusterConfig, settings: Settings) -> 
         queues=tuple(queue for entry in entries for queue in _cluster_queues(entry, cluster.job)),
         deployments=deployments(catalog, cluster.release, cluster.flows_image),
         automations=(*common.automations, *self_healing(cluster.self_healing, namespaces)),
-        object_store=object_store(catalog, cluster, settings),
     )
 
 

@@ -11,10 +11,11 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.objects import WorkPool, WorkQueue
 from prefect.exceptions import ObjectAlreadyExists
+from prefect.workers.process import ProcessWorker
 from pydantic import JsonValue
 
 from airnub_prefect_starter.common.errors import ConfigError, PlatformError
-from airnub_prefect_starter.control.desired import WorkPoolSpec, WorkQueueSpec
+from airnub_prefect_starter.control.desired import WorkPoolSpec, WorkQueueSpec, queue_owner
 from airnub_prefect_starter.control.reconcile import Current, Fields, Kind, pages
 
 _WORKER_METADATA = files("prefect").joinpath(
@@ -33,6 +34,10 @@ class WorkPools(Kind[WorkPoolSpec]):
     def describe(self, spec: WorkPoolSpec) -> Fields:
         """See ``Kind.describe``."""
         return {"type": spec.type, **_settable(spec)}
+
+    def owners(self, spec: WorkPoolSpec) -> tuple[str, ...]:
+        """See ``Kind.owners``."""
+        return spec.owners
 
     def read(self, client: SyncPrefectClient) -> Mapping[str, Current]:
         """See ``Kind.read``."""
@@ -87,6 +92,10 @@ class WorkQueues(Kind[WorkQueueSpec]):
             "concurrency_limit": spec.concurrency_limit,
             "priority": self._ranks[spec.key],
         }
+
+    def owners(self, spec: WorkQueueSpec) -> tuple[str, ...]:
+        """See ``Kind.owners``."""
+        return spec.owners
 
     def read(self, client: SyncPrefectClient) -> Mapping[str, Current]:
         """See ``Kind.read``."""
@@ -168,6 +177,10 @@ def default_template(pool_type: str) -> dict[str, JsonValue]:
     Raises:
         ConfigError: There is no worker of that type. No retry.
     """
+    if pool_type == "process":
+        # As a worker that makes the pool gives it; what Prefect is packaged with is another.
+        process: dict[str, JsonValue] = ProcessWorker.get_default_base_job_template()
+        return process
     if pool_type == "kubernetes":
         return _kubernetes_template()
     # What Prefect is packaged with: the server, when asked, first looks for a newer one on GitHub.
@@ -207,4 +220,6 @@ def _current_queue(pool: WorkPool, queue: WorkQueue) -> Current:
     }
     # A pool cannot be without its default queue.
     managed = description.startswith(MANAGED_MARK) and queue.id != pool.default_queue_id
-    return Current(f"{pool.name}/{queue.name}", fields, managed=managed)
+    return Current(
+        f"{pool.name}/{queue.name}", fields, managed=managed, owners=(queue_owner(queue.name),)
+    )

@@ -9,9 +9,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar, Generic, Literal, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient
@@ -19,24 +19,36 @@ from prefect.exceptions import PrefectException
 from pydantic import JsonValue, ValidationError
 
 from airnub_prefect_starter.common.errors import DifferencesError, PlatformError, StarterError
+from airnub_prefect_starter.control.differences import (
+    MASK,
+    Action,
+    Change,
+    Difference,
+    find_differences,
+)
+from airnub_prefect_starter.control.scope import EVERYTHING, Scope
 
 Spec = TypeVar("Spec")
 Item = TypeVar("Item")
 Fields = Mapping[str, JsonValue]
-Action = Literal["create", "update", "delete"]
 
 API_ERRORS = (PrefectException, httpx.HTTPError, ValidationError)
-MASK = "********"
 _PAGE = 200  # the most that the API returns at once (PREFECT_SERVER_API_DEFAULT_LIMIT)
 
 
 @dataclass(frozen=True)
 class Current:
-    """An object as it is registered: its id, its fields, and whether it is ours to delete."""
+    """An object as it is registered.
+
+    Attributes:
+        managed: Whether it is ours to delete.
+        owners: The departments that it belongs to, as far as it says so itself.
+    """
 
     id: str
     fields: Fields
     managed: bool = False
+    owners: tuple[str, ...] = ()
 
 
 class Kind(ABC, Generic[Spec]):
@@ -62,6 +74,10 @@ class Kind(ABC, Generic[Spec]):
             StarterError: What is wanted is wrong in itself.
         """
 
+    def owners(self, spec: Spec) -> tuple[str, ...]:  # noqa: ARG002 - some kinds have them
+        """Name the departments that the object belongs to; none for what serves all."""
+        return ()
+
     @abstractmethod
     def read(self, client: SyncPrefectClient) -> Mapping[str, Current]:
         """Read what is registered, by name."""
@@ -73,30 +89,6 @@ class Kind(ABC, Generic[Spec]):
     def delete(self, client: SyncPrefectClient, current: Current) -> None:
         """Delete an object that is ours and no longer wanted."""
         raise NotImplementedError(f"{self.name} objects are never deleted")
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A field that is not as it should be; secrets are masked."""
-
-    field: str
-    before: JsonValue
-    after: JsonValue
-
-
-@dataclass(frozen=True)
-class Change:
-    """Something to do."""
-
-    kind: str
-    name: str
-    action: Action
-    differences: tuple[Difference, ...] = ()
-
-    def __str__(self) -> str:
-        fields = ", ".join(each.field for each in self.differences)
-        suffix = f" ({fields})" if self.action == "update" else ""
-        return f"{self.action} {self.kind} {self.name}{suffix}"
 
 
 @dataclass(frozen=True)
@@ -121,6 +113,20 @@ class Plan:
         """The changes alone."""
         return tuple(step.change for step in self.steps)
 
+    def only(self, *actions: Action) -> Plan:
+        """Give the same plan with the changes of some sorts alone."""
+        return replace(
+            self, steps=tuple(step for step in self.steps if step.change.action in actions)
+        )
+
+    def require_sound(self) -> None:
+        """Accept a plan in which nothing is wrong in itself.
+
+        Raises:
+            ExceptionGroup: Something is; each object is named with its reason.
+        """
+        _raise_all(self.failures)
+
     def require_none(self) -> None:
         """Accept an empty plan.
 
@@ -128,7 +134,7 @@ class Plan:
             DifferencesError: There are changes; the message names them.
             ExceptionGroup: Something is wrong in itself.
         """
-        _raise_all(self.failures)
+        self.require_sound()
         if self.steps:
             listed = "; ".join(str(change) for change in self.changes)
             raise DifferencesError(
@@ -156,7 +162,11 @@ class Summary:
 
 
 def make_plan(
-    kinds: Sequence[Kind[Spec]], client: SyncPrefectClient, *, prune: Collection[str] = ()
+    kinds: Sequence[Kind[Spec]],
+    client: SyncPrefectClient,
+    *,
+    prune: Collection[str] = (),
+    scope: Scope = EVERYTHING,
 ) -> Plan:
     """Compare what is wanted with what is registered.
 
@@ -164,11 +174,12 @@ def make_plan(
         kinds: What is wanted, in the order in which it must exist.
         client: The server.
         prune: Names of the kinds whose managed but unwanted objects are deleted.
+        scope: Whose objects to look at.
 
     Raises:
         PlatformError: The server cannot be read.
     """
-    comparisons = [_Comparison(kind, _read(kind, client)) for kind in kinds]
+    comparisons = [_Comparison(kind, _read(kind, client), scope) for kind in kinds]
     for each in comparisons:
         each.compare()
     writes = [step for each in comparisons for step in each.steps]
@@ -211,15 +222,18 @@ def apply_plan(
 class _Comparison(Generic[Spec]):
     """One kind: what is wanted against what is there."""
 
-    def __init__(self, kind: Kind[Spec], registered: Mapping[str, Current]) -> None:
+    def __init__(self, kind: Kind[Spec], registered: Mapping[str, Current], scope: Scope) -> None:
         self.kind = kind
         self.steps: list[Step] = []
         self.failures: list[StarterError] = []
         self.unchanged = 0
         self._registered = registered
+        self._scope = scope
 
     def compare(self) -> None:
         for name, spec in self.kind.wanted.items():
+            if not self._scope.has(self.kind.owners(spec)):
+                continue
             try:
                 fields = self.kind.describe(spec)
             except StarterError as error:
@@ -229,32 +243,32 @@ class _Comparison(Generic[Spec]):
 
     def unwanted(self) -> Iterator[Step]:
         for name, current in self._registered.items():
-            if current.managed and name not in self.kind.wanted:
-                change = Change(self.kind.name, name, "delete")
+            unwanted = current.managed and name not in self.kind.wanted
+            if unwanted and self._scope.has(current.owners):
+                change = Change(self.kind.name, name, "delete", owners=current.owners)
                 yield self._step(change, partial(self.kind.delete, current=current))
 
     def _add(self, name: str, spec: Spec, fields: Fields) -> None:
         current = self._registered.get(name)
-        differences = self._differences(current.fields if current else {}, fields)
+        differences = tuple(self._differences(current.fields, fields)) if current else ()
         if current is not None and not differences:
             self.unchanged += 1
             return
         action: Action = "update" if current else "create"
-        change = Change(self.kind.name, name, action, differences)
+        change = Change(self.kind.name, name, action, differences, self.kind.owners(spec))
         self.steps.append(self._step(change, partial(self.kind.write, spec=spec, current=current)))
 
     def _step(self, change: Change, run: Callable[[SyncPrefectClient], None]) -> Step:
         return Step(change, run, self.kind.foreign_errors)
 
-    def _differences(self, before: Fields, after: Fields) -> tuple[Difference, ...]:
-        return tuple(
-            Difference(field, self._shown(field, before.get(field)), self._shown(field, value))
-            for field, value in after.items()
-            if field not in before or before[field] != value
-        )
-
-    def _shown(self, field: str, value: JsonValue) -> JsonValue:
-        return MASK if field in self.kind.secret_fields and value is not None else value
+    def _differences(self, before: Fields, after: Fields) -> Iterator[Difference]:
+        for field, value in after.items():
+            if field in before and before[field] == value:
+                continue
+            if field in self.kind.secret_fields:
+                yield Difference(field, MASK, MASK)
+            else:
+                yield from find_differences(field, before.get(field), value)
 
 
 def _read(kind: Kind[Spec], client: SyncPrefectClient) -> Mapping[str, Current]:

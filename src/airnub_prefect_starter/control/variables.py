@@ -10,7 +10,7 @@ from prefect.client.schemas.actions import VariableCreate, VariableUpdate
 from prefect.client.schemas.objects import Variable
 
 from airnub_prefect_starter.common.errors import ConfigError
-from airnub_prefect_starter.common.names import MANAGED_TAG
+from airnub_prefect_starter.common.names import MANAGED_TAG, owners_of
 from airnub_prefect_starter.control.desired import VariableSpec
 from airnub_prefect_starter.control.reconcile import Current, Fields, Kind, pages
 from airnub_prefect_starter.core.variables import MAX_VARIABLE_CHARACTERS
@@ -35,6 +35,10 @@ class Variables(Kind[VariableSpec]):
                 "Split it",
             )
         return {"value": spec.value, "tags": list(_tags(spec))}
+
+    def owners(self, spec: VariableSpec) -> tuple[str, ...]:
+        """See ``Kind.owners``."""
+        return spec.owners
 
     def read(self, client: SyncPrefectClient) -> Mapping[str, Current]:
         """See ``Kind.read``."""
@@ -67,4 +71,4 @@ def _tags(spec: VariableSpec) -> list[str]:
 def _current(variable: Variable) -> Current:
     tags = sorted(variable.tags)
     fields: Fields = {"value": variable.value, "tags": list(tags)}
-    return Current(variable.name, fields, managed=MANAGED_TAG in tags)
+    return Current(variable.name, fields, managed=MANAGED_TAG in tags, owners=owners_of(tags))

@@ -31,9 +31,10 @@ from airnub_prefect_starter.control.desired import (
     WorkPoolSpec,
     WorkQueueSpec,
 )
+from airnub_prefect_starter.control.differences import MASK
 from airnub_prefect_starter.control.platform import quiet
 from airnub_prefect_starter.control.pools import MANAGED_MARK
-from airnub_prefect_starter.control.reconcile import MASK, Plan, Summary
+from airnub_prefect_starter.control.reconcile import Plan, Summary
 
 INGESTION = "Ingestion Flow (Sample)/sample.ingestion"
 
@@ -143,7 +144,7 @@ def find_automations(client: SyncPrefectClient) -> list[Automation]:
         (edit_queue, "update work queue airnub/sample (concurrency_limit)"),
         (edit_limit, "update limit sample.pages (slots)"),
         (disable_automation, "update automation sample: ingestion → processing (enabled)"),
-        (bend_automation, "update automation sample: ingestion → processing (run, form)"),
+        (bend_automation, "update automation sample: ingestion → processing (actions)"),
     ],
     ids=lambda case: getattr(case, "__name__", ""),
 )
@@ -194,7 +195,7 @@ def test_what_nobody_here_can_read_in_an_automation_is_no_concern_unless_it_is_o
     summary = register(desired)
 
     assert [str(each) for each in summary.changes] == [
-        "update automation sample: ingestion → processing (after, form)"
+        "update automation sample: ingestion → processing (trigger)"
     ]
     assert client.read_automations_by_name("theirs: any")
 
@@ -208,7 +209,7 @@ def test_a_deployment_that_was_deleted_and_made_again_is_triggered_again(
 
     assert sorted(str(change) for change in summary.changes) == [
         f"create deployment {INGESTION}",
-        "update automation sample: ingestion → processing (after)",
+        "update automation sample: ingestion → processing (trigger)",
     ]
     found = read_deployments(client)[INGESTION]
     assert str(found.id) in str(find_automations(client)[0].trigger)

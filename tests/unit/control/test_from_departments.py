@@ -58,6 +58,7 @@ def test_everything_comes_from_the_department_file(root: Path) -> None:
             after="Ingestion Flow (Sample)/sample.ingestion",
             run="Processing Flow (Sample)/sample.processing",
             description="Runs processing after each completed ingestion",
+            tags=("airnub", "department:sample"),
         ),
     )
 
@@ -107,6 +108,22 @@ def test_deployments_are_those_of_stages_and_their_categories(root: Path) -> Non
     assert (category.schedules, category.concurrency) == ((), None)
     assert {each.path for each in found.values()} == {root}
     assert {(each.pool, each.queue) for each in found.values()} == {("airnub", "sample")}
+
+
+def test_a_stage_whose_categories_run_apart_knows_it_and_has_a_queue_for_them(root: Path) -> None:
+    file = root / DEPARTMENT
+    file.write_text(
+        file.read_text().replace("  processing:\n", "  processing:\n    isolation: job\n")
+    )
+
+    desired = _desired(root)
+
+    told = {
+        each.name: "AIRNUB_ISOLATION" in str(each.job_variables) for each in desired.deployments
+    }
+    assert [name for name, knows in told.items() if knows] == ["sample.processing"]
+    queues = {each.name: (each.concurrency_limit, each.priority) for each in desired.queues}
+    assert queues == {"sample": (3, 2), "sample-categories": (4, 2)}
 
 
 def test_departments_share_a_pool_unless_they_name_their_own(root: Path) -> None:
