@@ -93,10 +93,10 @@ def require_slots(catalog: Catalog, cluster: ClusterConfig) -> None:
         if waiting and limit is not None and limit < needed:
             listed = ", ".join(f"{department} {runs}" for department, runs in waiting.items())
             raise ConfigError(
-                f"Work pool {name} has {limit} slots, and stages with `isolation: job` may take "
-                f"them all while they wait for their categories: {listed}",
-                f"Raise the pool's limit to {needed} at least, or lower these stages' "
-                "concurrency.limit",
+                f"Work pool {name} lets {limit} run at once, and so many stages with `isolation: "
+                f"job` may wait for their categories: {listed}",
+                f"Raise the pool's concurrency limit to {needed} at least, or lower these "
+                "stages' concurrency.limit",
             )
 
 

@@ -132,6 +132,29 @@ def test_a_queue_without_a_limit_has_that_of_the_quota(root: Path) -> None:
     assert queue.concurrency_limit == 8
 
 
+def _isolate(root: Path) -> None:
+    file = root / DEPARTMENT
+    file.write_text(
+        file.read_text().replace("  processing:\n", "  processing:\n    isolation: job\n")
+    )
+
+
+def test_stages_and_the_categories_they_wait_for_share_the_quota(root: Path) -> None:
+    _isolate(root)
+    _edit(root, "kubernetes: {quota: {memory: 6Gi}}")
+
+    limits = {each.name: each.concurrency_limit for each in _desired(root).queues}
+
+    assert limits == {"sample": 2, "sample-categories": 4}
+
+
+def test_a_pool_that_waiting_stages_could_fill_is_refused(root: Path) -> None:
+    _isolate(root)
+
+    with pytest.raises(ConfigError, match="Work pool airnub lets 1 run at once"):
+        _desired(root, pools={"airnub": {"concurrency_limit": 1}})
+
+
 def test_no_secret_is_registered(root: Path) -> None:
     desired = _desired(root)
 

@@ -8,7 +8,13 @@ import pytest
 from airnub_prefect_starter.common.errors import ConfigError, exit_code_of
 from airnub_prefect_starter.core.cluster import ClusterConfig, JobSpec
 from airnub_prefect_starter.core.departments import Catalog, load_catalog
-from airnub_prefect_starter.core.placement import capacity, placed, require_room
+from airnub_prefect_starter.core.placement import (
+    capacity,
+    placed,
+    require_room,
+    require_slots,
+    room_for_categories,
+)
 from tests.cluster_kit import CLUSTER
 from tests.project_kit import DEPARTMENT, make_project, project_settings
 
@@ -115,3 +121,60 @@ def test_a_larger_job_of_the_release_may_no_longer_fit(tmp_path: Path) -> None:
     require_room(catalog, JobSpec())
     with pytest.raises(ExceptionGroup, match="1 departments cannot run"):
         require_room(catalog, JobSpec(memory_limit="12Gi"))
+
+
+def _isolated(root: Path, kubernetes: str = "{}", *, limit: int = 1) -> Catalog:
+    """Give the department a stage of which ``limit`` runs may wait for their categories."""
+    make_project(root)
+    file = root / DEPARTMENT
+    stage = f"  processing:\n    isolation: job\n    concurrency: {{limit: {limit}}}\n"
+    file.write_text(
+        file.read_text().replace("  processing:\n", stage) + f"kubernetes: {kubernetes}\n"
+    )
+    return load_catalog(project_settings(root))
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "expected"),
+    [("{}", 4), ("{quota: {memory: 4Gi}}", 3), ("{quota: {memory: 2Gi}}", 1)],
+    ids=["as many as the queue allows", "all but the stage's own", "at least one"],
+)
+def test_categories_have_room_beside_the_stage_that_waits(
+    tmp_path: Path, kubernetes: str, expected: int
+) -> None:
+    catalog = _isolated(tmp_path, kubernetes)
+
+    assert room_for_categories(catalog.department("sample"), JobSpec()) == expected
+    require_room(catalog, JobSpec())
+
+
+def test_without_isolation_no_room_is_kept(tmp_path: Path) -> None:
+    assert room_for_categories(_catalog(tmp_path).department("sample"), JobSpec()) == 0
+
+
+def test_a_quota_for_the_waiting_stage_alone_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ExceptionGroup, match="room for 1 run at once, and `isolation: job` needs"):
+        require_room(_isolated(tmp_path, "{quota: {memory: 1Gi}}"), JobSpec())
+
+
+@pytest.mark.parametrize(
+    ("limit", "slots", "refused"),
+    [(1, 1, True), (1, 2, False), (3, 3, True), (3, 4, False), (3, None, False)],
+)
+def test_waiting_stages_must_leave_a_slot_of_their_pool(
+    tmp_path: Path, limit: int, slots: int | None, refused: bool
+) -> None:
+    catalog = _isolated(tmp_path, limit=limit)
+    cluster = _cluster(pools={"airnub": {"concurrency_limit": slots}, "other": {}})
+
+    if not refused:
+        require_slots(catalog, cluster)
+        return
+    told = f"airnub lets {slots} run at once.*: sample {limit}"
+    with pytest.raises(ConfigError, match=told) as caught:
+        require_slots(catalog, cluster)
+    assert f"to {limit + 1} at least" in caught.value.remedy
+
+
+def test_a_pool_whose_stages_wait_for_nothing_may_be_of_one_slot(tmp_path: Path) -> None:
+    require_slots(_catalog(tmp_path), _cluster(pools={"airnub": {"concurrency_limit": 1}}))
