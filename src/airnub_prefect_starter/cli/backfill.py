@@ -29,13 +29,14 @@ from airnub_prefect_starter.cli.run import named_flow, reached
 from airnub_prefect_starter.common.errors import ConfigError, RunFailedError
 from airnub_prefect_starter.common.names import Category, Stage
 from airnub_prefect_starter.common.settings import Settings
-from airnub_prefect_starter.control.category_configs import load_section
 from airnub_prefect_starter.core.backfill import (
     DatedRef,
     dated_refs,
     dates_between,
     missing_data,
+    require_backfills,
 )
+from airnub_prefect_starter.core.configuration import YamlDocument
 from airnub_prefect_starter.core.departments import Catalog, DepartmentEntry
 from airnub_prefect_starter.core.store import department_url
 
@@ -48,12 +49,12 @@ _DATE = ["%Y-%m-%d"]
 
 @dataclass(frozen=True)
 class Target:
-    """What to run: a stage or category of a department, and whom its dates are missing for."""
+    """A stage or category, and what makes a date a missing one; ``refs`` if that is its data."""
 
-    catalog: Catalog
     entry: DepartmentEntry
     flow: Stage | Category
     missing: Missing
+    refs: Sequence[DatedRef] = ()
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,24 @@ def _target(catalog: Catalog, text: str, missing: Missing) -> Target:
     if flow is None:
         stages = ", ".join(f"{department}/{each}" for each in entry.spec.stages)
         raise ConfigError(f"{text!r} is not DEPT/STAGE[/CATEGORY]", f"Name one of {stages}")
-    return Target(catalog, entry, flow, missing)
+    require_backfills(entry)
+    return Target(entry, flow, missing, _refs(catalog, entry, flow) if missing == "data" else ())
+
+
+def _refs(catalog: Catalog, entry: DepartmentEntry, flow: Stage | Category) -> list[DatedRef]:
+    categories = [flow] if isinstance(flow, Category) else entry.categories(flow.id)
+    refs = [
+        ref
+        for each in categories
+        # As it is written: addresses are known only where it runs, and no name depends on them.
+        for ref in dated_refs(each.namespace, YamlDocument(catalog.root / each.config_file).value)
+    ]
+    if not refs:
+        raise ConfigError(
+            f"{flow.deployment} stores nothing by date: no source_id has a {{date}}",
+            "Choose --missing runs or all, or put {date} into a source's source_id and address",
+        )
+    return refs
 
 
 def _run(
@@ -172,27 +190,8 @@ def _why(
     if target.missing == "runs":
         missing = [date for date in dates if date not in opened.completed]
         return dict.fromkeys(missing, "no completed run")
-    refs = _dated_refs(target, settings)
-    store = opened_store(
-        settings, department_url(settings.store_url, target.entry.name.id), create=True
-    )
-    return missing_data(store, refs, dates)
-
-
-def _dated_refs(target: Target, settings: Settings) -> list[DatedRef]:
-    flow = target.flow
-    categories = [flow] if isinstance(flow, Category) else target.entry.categories(flow.id)
-    refs = [
-        ref
-        for each in categories
-        for ref in dated_refs(each.namespace, load_section(each, target.catalog, settings))
-    ]
-    if not refs:
-        raise ConfigError(
-            f"{flow.deployment} stores nothing by date: no source_id has a {{date}}",
-            "Choose --missing runs or all, or put {date} into a source's source_id and address",
-        )
-    return refs
+    address = department_url(settings.store_url, target.entry.name.id)
+    return missing_data(opened_store(settings, address, create=True), target.refs, dates)
 
 
 def _show(target: Target, todo: Todo, runs: Sequence[DateRun], *, as_json: bool) -> None:
@@ -216,7 +215,11 @@ def _show(target: Target, todo: Todo, runs: Sequence[DateRun], *, as_json: bool)
         show_table("", headings, rows)
     for each in todo.pending:
         say(f"under way: {each.date} is {each.state}  {each.url}")
-    say(f"{len(todo.why)} of {counted(todo.dates, 'date')} to run, {len(todo.pending)} under way")
+    done = sum(each.state == "Completed" for each in runs)
+    said = (
+        f"{counted(len(todo.why), 'run')}, {done} completed" if runs else f"{len(todo.why)} to run"
+    )
+    say(f"{counted(todo.dates, 'date')}: {said}, {len(todo.pending)} under way before")
 
 
 def _as_dict(date: dt.date, why: str, run: DateRun | None) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from airnub_prefect_starter.common.names import Category, Stage
 from airnub_prefect_starter.control.follow import Progress
 from airnub_prefect_starter.control.reconcile import api_errors, pages
 from airnub_prefect_starter.control.runs import create_run, find_deployment
-from airnub_prefect_starter.core.departments import DEPARTMENTS, DepartmentEntry
+from airnub_prefect_starter.core.departments import DepartmentEntry
 from airnub_prefect_starter.core.run_date import date_before
 
 TAG = "backfill"
@@ -180,15 +180,10 @@ def open_backfill(
     """Read what was run of a stage or category, and what is under way.
 
     Raises:
-        ConfigError: The department has no queue for backfills. No retry.
+        ConfigError: The queue for backfills is not registered. Run `airnub bootstrap`.
         UnknownNameError: The deployment is not registered. Run `airnub bootstrap`.
         PlatformError: The server cannot be used.
     """
-    if entry.spec.backfill is None:
-        raise ConfigError(
-            f"{DEPARTMENTS / entry.name.id}.yaml: the department has no queue for backfills",
-            "Add `backfill: {concurrency_limit: 2}` and run `airnub bootstrap`",
-        )
     with api_errors(f"Cannot read the runs of {flow.deployment}"):
         deployment = find_deployment(client, f"{flow.flow_name}/{flow.deployment}")
         return Backfill(client, deployment, _queue(client, entry, deployment))

@@ -12,6 +12,7 @@ from airnub_prefect_starter.common.errors import (
     CorruptObjectError,
     ObjectNotFoundError,
 )
+from airnub_prefect_starter.core.departments import DEPARTMENTS, DepartmentEntry
 from airnub_prefect_starter.core.run_date import is_dated, on_date
 from airnub_prefect_starter.core.store import Store, layout
 from airnub_prefect_starter.core.store.reachable import blobs_of
@@ -29,6 +30,19 @@ class DatedRef:
     def on(self, date: dt.date) -> tuple[str, str]:
         """Give the namespace and source id of a date's ref."""
         return self.namespace, on_date(self.source_id, date)
+
+
+def require_backfills(entry: DepartmentEntry) -> None:
+    """Accept a department that has a queue for backfills.
+
+    Raises:
+        ConfigError: It has none. No retry.
+    """
+    if entry.spec.backfill is None:
+        raise ConfigError(
+            f"{DEPARTMENTS / entry.name.id}.yaml: the department has no queue for backfills",
+            "Add `backfill: {concurrency_limit: 2}` and run `airnub bootstrap`",
+        )
 
 
 def dates_between(
