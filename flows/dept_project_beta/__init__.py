@@ -1,4 +1,4 @@
-"""Project Beta: one reference file and the flights of each day."""
+"""The department project_beta."""
 
 from airnub_prefect_starter.common.names import Department
 

@@ -1,4 +1,4 @@
-"""Parent flow of the ingestion stage: every category at once."""
+"""Parent flow of the stage: every category at once."""
 
 import datetime as dt
 
@@ -24,7 +24,7 @@ STAGE = DEPARTMENT.stage("ingestion")
 def ingestion_flow_dept_project_beta(
     config: IngestionConfig | None = None, date: dt.date | None = None
 ) -> list[list[SourceResult]]:
-    """Ingest all categories concurrently; a failed source fails the run, good ones are kept."""
+    """Run all categories concurrently; a failed source fails the run, good ones are kept."""
     config = stage_config(STAGE, IngestionConfig, config, date)
     outcomes = run_together(
         STAGE,

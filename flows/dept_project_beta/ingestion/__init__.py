@@ -1,1 +1,1 @@
-"""Ingestion of Project Beta."""
+"""The stage ingestion."""

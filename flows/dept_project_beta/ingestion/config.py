@@ -1,4 +1,4 @@
-"""Configuration of the ingestion stage: a section per category."""
+"""Configuration of the stage: a section per category."""
 
 from airnub_prefect_starter.core.configuration import ConfigModel
 from flows.dept_project_beta.ingestion.daily_flights.config import DailyFlightsConfig
@@ -6,7 +6,7 @@ from flows.dept_project_beta.ingestion.reference_files.config import ReferenceFi
 
 
 class IngestionConfig(ConfigModel):
-    """What to ingest."""
+    """What the stage works on."""
 
     reference_files: ReferenceFilesConfig
     daily_flights: DailyFlightsConfig

@@ -128,7 +128,9 @@ def catalog_after(settings: Settings, changes: Iterable[Change]) -> Catalog:
     """
     with TemporaryDirectory() as folder:
         root = Path(folder)
-        shutil.copytree(settings.project_root / DEPARTMENTS, root / DEPARTMENTS)
+        (root / DEPARTMENTS).mkdir(parents=True)
+        for file in (settings.project_root / DEPARTMENTS).glob("*.yaml"):
+            shutil.copy(file, root / DEPARTMENTS)
         shutil.copy(settings.project_root / ROOT_MARKER, root / ROOT_MARKER)
         for change in changes:
             if change.path.is_relative_to(PurePosixPath(DEPARTMENTS.parent)):

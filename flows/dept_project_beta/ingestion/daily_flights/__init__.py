@@ -1,1 +1,1 @@
-"""The flights of each day."""
+"""The category daily_flights."""

@@ -1,4 +1,4 @@
-"""Configuration of the daily flights."""
+"""Configuration of the category."""
 
 from pydantic import Field
 

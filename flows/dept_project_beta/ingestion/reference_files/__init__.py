@@ -1,1 +1,1 @@
-"""The airlines' codes and names."""
+"""The category reference_files."""

@@ -1,4 +1,4 @@
-"""Configuration of the reference files."""
+"""Configuration of the category."""
 
 from pydantic import Field
 

@@ -1,4 +1,4 @@
-"""Category flow: download the reference files that changed."""
+"""Category flow: download the files that changed."""
 
 import datetime as dt
 
@@ -8,10 +8,7 @@ from airnub_prefect_starter.core.manifest_models import SourceResult
 from airnub_prefect_starter.tasks.artifacts import publish_sources
 from airnub_prefect_starter.tasks.configuration import category_config
 from airnub_prefect_starter.tasks.fan_out import fan_out, source_id
-from flows.dept_project_beta.ingestion.reference_files.config import (
-    CATEGORY,
-    ReferenceFilesConfig,
-)
+from flows.dept_project_beta.ingestion.reference_files.config import CATEGORY, ReferenceFilesConfig
 from flows.dept_project_beta.ingestion.reference_files.tasks.download_file_task_dept_project_beta import (  # noqa: E501
     download_file_task_dept_project_beta,
 )
