@@ -157,5 +157,5 @@ def _fix(context: Context, namespace: str, name: str, key: str, is_there: bool) 
     kubectl = " ".join(context.release.kubectl("--namespace", namespace))
     if not is_there:
         return f"{kubectl} create secret generic {name} --from-literal={key}=…"
-    change = json.dumps({"stringData": {key: "…"}})
+    change = json.dumps({"stringData": {key: "…"}}, ensure_ascii=False)
     return f"{kubectl} patch secret {name} --patch '{change}'"

@@ -115,7 +115,7 @@ def _carry_out(
     try:
         return found.result(check.limit_s)
     except TimeoutError:
-        return fail(f"no answer in {check.limit_s:.0f} s", "Run it again; if it stays, see the log")
+        return fail(f"no answer in {check.limit_s:g} s", "Run it again; if it stays, see the log")
 
 
 def _look(check: Check[Subject], subject: Subject) -> Finding:

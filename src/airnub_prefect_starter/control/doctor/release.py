@@ -117,7 +117,7 @@ def flows_image(context: Context) -> Finding:
         if FORBIDDEN not in error.message:
             raise
         return ok(f"{image}; nodes may not be listed")
-    holding = sum(_has_image(node, image) for node in nodes)
+    holding = sum(has_image(node, image) for node in nodes)
     if not holding:
         return warn(f"{image} is on no node: the next run must pull it", _push(context, image))
     return ok(f"{image} on {holding} of {len(nodes)} nodes")
@@ -136,7 +136,8 @@ def _unpulled(pod: Mapping[str, Any]) -> str:
     return next((reason for reason in reasons if reason in _UNPULLED), "")
 
 
-def _has_image(node: Mapping[str, Any], image: str) -> bool:
+def has_image(node: Mapping[str, Any], image: str) -> bool:
+    """Tell whether a node lists an image."""
     tagged, _, digest = image.partition("@")
     # A node lists repository@digest and repository:tag, with the registry that Docker means.
     name, _, tag = tagged.rpartition(":")
