@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -39,8 +40,10 @@ def collect(spool: Spool, table: OpenTable, since: Watermark | None) -> Collecte
         SourceError: As for `OpenTable.chunks`.
     """
     collector = _Collector(spool, table, since)
-    for chunk in table.chunks(since.last if since else None):
-        collector.add(chunk)
+    # Closed before the connection is, also if a chunk is refused.
+    with closing(table.chunks(since.last if since else None)) as chunks:
+        for chunk in chunks:
+            collector.add(chunk)
     return collector.finish()
 
 

@@ -65,10 +65,12 @@ class TableQuery:
     def _bound(self, name: str, text: str) -> sa.ColumnElement[Any]:
         """Give the text of a watermark as a value of its column."""
         column, declared = self._columns[name]
+        value = sa.literal(text, sa.Text)
         if not self._is_sqlite:
-            return sa.cast(sa.literal(text, sa.Text), declared)
+            # Text needs no cast, and would get the column's own collation with it.
+            return value if column.kind == "text" else sa.cast(value, declared)
         if column.kind not in NUMBERS:
-            return sa.literal(text, sa.Text)
+            return value
         whole = text.lstrip("-").isdigit()
         return sa.literal(int(text), sa.BigInteger) if whole else sa.literal(float(text), sa.Double)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ class OpenTable:
     query: TableQuery
     view: Snapshot
 
-    def chunks(self, since: str | None = None) -> Iterator[list[Row]]:
+    def chunks(self, since: str | None = None) -> Generator[list[Row], None, None]:
         """Read all rows in order, or those from a watermark on, it included.
 
         Raises:
@@ -42,12 +42,12 @@ class OpenTable:
         options = {"yield_per": self.source.chunk_rows}
         with translated(self.source):
             self.view.restart_clock()
-            found = self.view.connection.execute(
+            with self.view.connection.execute(
                 self.query.statement(since), execution_options=options
-            )
-            for chunk in found.partitions():
-                yield list(map(write, chunk))
-                self.view.restart_clock()
+            ) as found:
+                for chunk in found.partitions():
+                    yield list(map(write, chunk))
+                    self.view.restart_clock()
 
 
 @contextmanager
