@@ -80,8 +80,9 @@ def _create(
 
 def _detail(error: PrefectHTTPStatusError) -> str:
     answer = error.response.json()
-    detail = answer.get("detail") or answer.get("exception_detail") or answer
-    return str(detail)
+    detail = answer.get("detail") or answer.get("exception_detail")
+    # A list repeats the input beside each message.
+    return "; ".join(each["msg"] for each in detail) if isinstance(detail, list) else str(detail)
 
 
 def wait_for_runs(runs: Collection[FlowRun]) -> dict[UUID, FlowRun]:
