@@ -17,6 +17,7 @@ from airnub_prefect_starter.cli.differences import (
     show_plan,
 )
 from airnub_prefect_starter.cli.output import JsonOption, progress, say, show_json
+from airnub_prefect_starter.cli.release_values import values
 from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.control.wording import plan_lines, plan_total
 
@@ -24,6 +25,8 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Work pools, queues, limits, deployments with schedules, and automations.",
 )
+
+app.command()(values)
 
 _REMEDY = "Run `airnub deploy apply`; what is not wanted goes with `airnub deploy prune`"
 

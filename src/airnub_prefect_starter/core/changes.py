@@ -54,6 +54,12 @@ def touched_departments(files: Iterable[PurePosixPath]) -> frozenset[str] | None
     return frozenset(found - {""})
 
 
+def has_commit(root: Path, commit: str) -> bool:
+    """Tell whether the history of the present commit, as far as it is here, has another one."""
+    done = _run(root, ("merge-base", "--is-ancestor", commit, "HEAD"))
+    return done.returncode == 0
+
+
 def _owner(file: PurePosixPath) -> str | None:
     """Give a file's department, an empty text where it does not matter, None where all depend."""
     if file.parts[0] in _NO_MATTER or file.suffix == ".md" or str(file) in _GENERATED:

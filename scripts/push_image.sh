@@ -1,0 +1,19 @@
+#!/bin/sh
+# Push an image unless the registry has its tag already; print the reference with its digest.
+# Usage: push_image.sh REPOSITORY:TAG [option of `docker buildx build`]...
+set -eu
+reference=$1
+shift
+cd "$(dirname "$0")/.."
+
+digest() {
+    docker buildx imagetools inspect "$reference" --format '{{.Manifest.Digest}}'
+}
+
+if found=$(digest 2>/dev/null); then
+    echo "$reference is there already" >&2
+else
+    docker buildx build --push --tag "$reference" --build-arg VERSION="${reference##*:}" "$@" . >&2
+    found=$(digest)
+fi
+echo "$reference@$found"
