@@ -48,7 +48,7 @@ def named_category(
     if flow_stem is not None:
         new_identifier(flow_stem, "flow stem")
     category = stage.category(category_id, flow_stem)
-    check_classes(category, [stage.category(each) for each in others if each != category_id])
+    check_classes(category, [stage.category(each) for each in others])
     return category
 
 

@@ -98,7 +98,7 @@ def check_classes(category: Category, others: Collection[Category]) -> None:
     Raises:
         ScaffoldError: Its stage, or another category there, has a class of that name. No retry.
     """
-    taken = {other.config_class: f"category {other.id}" for other in others if other != category}
+    taken = {each.config_class: f"category {each.id}" for each in others if each.id != category.id}
     taken[category.stage.config_class] = f"stage {category.stage.id}"
     if owner := taken.get(category.config_class):
         raise ScaffoldError(

@@ -69,11 +69,11 @@ class Draft:
         """Plan another text for a file that exists.
 
         Raises:
-            ScaffoldError: There is no such file. No retry.
+            ScaffoldError: There is no such file, or it is not text. No retry.
         """
         before = self._read(path)
         if before is None:
-            raise ScaffoldError(f"There is no {path}", "Restore it from Git")
+            raise ScaffoldError(f"{path} is missing or not UTF-8", "Restore it from Git")
         after = change(before)
         if after != before:
             after = settle(path, after, self._root)
@@ -115,8 +115,13 @@ class Draft:
             return file.read_bytes().decode()
         except FileNotFoundError:
             return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ScaffoldError(f"{path} cannot be read: {error}", "Correct the file") from error
+        except UnicodeDecodeError:
+            self._conflicts.append(f"{path} is not UTF-8")
+            return None
+        except OSError as error:
+            raise ScaffoldError(
+                f"{path} cannot be read: {error.strerror}", "Check its permissions"
+            ) from error
 
 
 def catalog_after(settings: Settings, changes: Iterable[Change]) -> Catalog:

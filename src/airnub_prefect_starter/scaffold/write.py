@@ -94,9 +94,9 @@ class Writer:
         try:
             for change in changes:
                 file = self._root / change.path
-                _temporary(file).unlink(missing_ok=True)
+                _remove(_temporary(file))
                 if change.before is None:
-                    file.unlink(missing_ok=True)
+                    _remove(file)
                     self._remove_empty(file.parent)
                 elif file.read_bytes() != change.before.encode():
                     _publish(file, change.before.encode())
@@ -129,6 +129,11 @@ def _publish(file: Path, data: bytes) -> None:
     if file.exists():
         shutil.copymode(file, temporary)
     temporary.replace(file)
+
+
+def _remove(file: Path) -> None:
+    if file.is_file():
+        file.unlink()
 
 
 def _temporary(file: Path) -> Path:
