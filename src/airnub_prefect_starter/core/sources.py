@@ -198,7 +198,7 @@ class DatabaseLimits(ConfigModel):
 
     max_rows: int = Field(default=100_000_000, ge=1, description="Most rows of one read")
     max_bytes: int = Field(default=10 * GIB, ge=1, description="Largest read, as JSON lines")
-    connect_timeout_s: int = Field(default=10, ge=2, description="Connecting, to each address")
+    connect_timeout_s: int = Field(default=10, ge=1, description="Connecting, to each address")
     statement_timeout_s: int = Field(
         default=300, ge=1, description="For each statement: finding the first rows, then each chunk"
     )

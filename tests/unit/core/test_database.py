@@ -31,6 +31,7 @@ Make = Callable[..., DatabaseSource]
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(tmp_path / "shop.db", isolation_level=None)
+    connection.execute("PRAGMA synchronous = OFF")
     connection.execute("CREATE TABLE items (id INTEGER NOT NULL, name TEXT, w TIMESTAMP)")
     connection.executemany("INSERT INTO items VALUES (?, ?, ?)", [(2, "b", "2013-01-02")])
     connection.execute("INSERT INTO items VALUES (1, 'a', '2013-01-01')")
