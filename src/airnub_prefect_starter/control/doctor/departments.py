@@ -126,7 +126,7 @@ def secrets(context: Context) -> Finding:
 
 def _wanted(context: Context) -> dict[str, dict[str, tuple[str, ...]]]:
     client, cluster = context.access.client, context.access.cluster
-    api = {
+    api: dict[str, tuple[str, ...]] = {
         name: (key,)
         for name, key in ((client.auth_secret, "auth-string"), (client.api_key_secret, "api-key"))
         if name

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from threading import Thread
 from typing import Generic, Literal, TypeVar
 
@@ -100,7 +101,7 @@ def examine(checks: Sequence[Check[Subject]], subject: Subject) -> Examination:
     futures: dict[str, Future[Finding]] = {check.name: Future() for check in checks}
     for check in checks:
         needed = {name: futures[name] for name in check.needs if name in futures}
-        _in_thread(futures[check.name], lambda c=check, n=needed: _carry_out(c, subject, n))
+        _in_thread(futures[check.name], partial(_carry_out, check, subject, needed))
     return Examination({name: future.result() for name, future in futures.items()})
 
 
@@ -111,7 +112,7 @@ def _carry_out(
         if future.result().state in {"fail", "skipped"}:
             return Finding("skipped", f"skipped: it needs {name}")
     found: Future[Finding] = Future()
-    _in_thread(found, lambda: _look(check, subject))
+    _in_thread(found, partial(_look, check, subject))
     try:
         return found.result(check.limit_s)
     except TimeoutError:
@@ -139,9 +140,8 @@ def _leaves(group: ExceptionGroup[StarterError]) -> Iterator[StarterError]:
 
 
 def _failed(errors: Sequence[StarterError]) -> Finding:
-    return fail(
-        listed([error.message for error in errors]), *(e.remedy for e in errors if e.remedy)
-    )
+    lines = [line for error in errors for line in error.message.splitlines()]
+    return fail(listed(lines), *(error.remedy for error in errors if error.remedy))
 
 
 def _in_thread(future: Future[Finding], work: Callable[[], Finding]) -> None:

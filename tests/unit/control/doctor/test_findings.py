@@ -81,6 +81,7 @@ def test_one_that_hangs_does_not_hang_the_others() -> None:
     [
         (ConfigError("It is wrong", "Mend it"), fail("It is wrong", "Mend it")),
         (StoreError("It is gone"), fail("It is gone")),
+        (ConfigError("a.yaml:1: no\na.yaml:2: no"), fail("a.yaml:1: no; a.yaml:2: no")),
         (
             ExceptionGroup(
                 "2", [ConfigError("a", "do"), ExceptionGroup("1", [ConfigError("b", "do")])]
@@ -88,7 +89,7 @@ def test_one_that_hangs_does_not_hang_the_others() -> None:
             fail("a; b", "do"),
         ),
     ],
-    ids=["with a remedy", "without", "several"],
+    ids=["with a remedy", "without", "of two lines", "several"],
 )
 def test_an_error_of_ours_is_a_failure_with_its_remedy(error: Exception, expected: Finding) -> None:
     assert finding_of(raising(error)) == expected

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control.doctor import departments, platforms, release
@@ -20,6 +23,8 @@ from tests.cluster_kit import CLUSTER
 from tests.unit.control.k8s.fake_tools import FakeTools
 
 Thing = dict[str, Any]
+
+ROOT = Path(__file__).parents[4]
 
 IMAGE = "localhost:5001/airnub-flows:abc@sha256:0123"
 UPGRADE = (
@@ -319,6 +324,18 @@ def test_a_question_about_rights_that_is_not_answered(context: Context, tools: F
     tools.says("kubectl", "create --filename -", "true\n")
 
     assert asked(context, "worker_rights").what == "1 answers came to 9 questions"
+
+
+def test_what_is_asked_is_what_the_chart_gives() -> None:
+    text = (ROOT / "helm/airnub-prefect/templates/workers/rbac.yaml").read_text()
+    rules = [
+        yaml.safe_load(line) for line in re.findall(r"^- (\{apiGroups.*\})$", text, re.MULTILINE)
+    ]
+
+    assert (
+        tuple((rule["apiGroups"][0], rule["resources"][0], tuple(rule["verbs"])) for rule in rules)
+        == departments.RIGHTS
+    )
 
 
 def test_a_quota_that_is_used_up(context: Context, tools: FakeTools) -> None:
