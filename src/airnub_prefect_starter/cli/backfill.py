@@ -169,7 +169,8 @@ def _run(
         if dry_run or not todo.why:
             return todo, []
         if not wait:
-            return todo, [opened.schedule(date) for date in todo.why]
+            with patience("Scheduling the runs"):
+                return todo, [opened.schedule(date) for date in todo.why]
         progress(f"{counted(len(todo.why), 'run')} of {target.flow.deployment}, {at_once} at once")
         with patience("Waiting for the runs"):
             return todo, opened.run(list(todo.why), at_once, progress)

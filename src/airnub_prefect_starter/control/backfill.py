@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -116,10 +116,22 @@ class Backfill:
             )
         return _date_run(date, run)
 
-    def run(self, dates: Sequence[dt.date], at_once: int, on_progress: Progress) -> list[DateRun]:
-        """Run dates in their order, so many at once, and return how each ended.
+    def run(
+        self,
+        dates: Sequence[dt.date],
+        at_once: int,
+        on_progress: Progress,
+        pause: Callable[[], None] = lambda: time.sleep(_POLL_S),
+    ) -> list[DateRun]:
+        """Run dates in their order and return how each ended.
 
         Interrupting this does not interrupt the runs.
+
+        Args:
+            dates: What to run.
+            at_once: How many may be under way at once.
+            on_progress: Called with a line for each run that has ended.
+            pause: Called between two looks at the runs.
 
         Raises:
             ConfigError: The flow takes no date. No retry.
@@ -131,15 +143,16 @@ class Backfill:
                 while waiting and len(running) < at_once:
                     begun = self.schedule(waiting.popleft())
                     running[begun.flow_run_id] = begun
+                pause()
                 for each in self._ended(running):
                     del running[each.flow_run_id]
                     ended.append(each)
                     on_progress(f"{len(ended)} of {len(dates)}: {each.date} is {each.state}")
-                time.sleep(_POLL_S)
         except KeyboardInterrupt:
             on_progress(
-                f"{len(running)} scheduled runs go on; {len(waiting)} dates were not scheduled: "
-                "repeat the command for them"
+                f"{_counted(len(running), 'run goes', 'runs go')} on, "
+                f"{_counted(len(waiting), 'date was', 'dates were')} not scheduled: "
+                "repeat the command for the rest"
             )
             raise
         return ended
@@ -202,6 +215,10 @@ def _queue(
 
 def _any_of(deployment_id: UUID) -> FlowRunFilterDeploymentId:
     return FlowRunFilterDeploymentId(any_=[deployment_id])
+
+
+def _counted(number: int, one: str, more: str) -> str:
+    return f"{number:,} {one if number == 1 else more}"
 
 
 def _about(run: FlowRun) -> dt.date | None:
