@@ -105,7 +105,7 @@ def test_categories_are_about_the_date_of_their_stage() -> None:
 
     yesterday = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)
     assert stage(dt.date(2013, 1, 5)) == [[dt.date(2013, 1, 5)] * 2]
-    assert stage("2013-01-05") == [[dt.date(2013, 1, 5)] * 2]  # type: ignore[arg-type]
+    assert stage("2013-01-05") == [[dt.date(2013, 1, 5)] * 2]  # type: ignore[call-overload]
     assert stage() in ([[yesterday] * 2], [[yesterday + dt.timedelta(days=1)] * 2])  # at midnight
 
 

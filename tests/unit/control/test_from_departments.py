@@ -126,6 +126,15 @@ def test_a_stage_whose_categories_run_apart_knows_it_and_has_a_queue_for_them(ro
     assert queues == {"sample": (3, 2), "sample-categories": (4, 2)}
 
 
+def test_backfills_wait_in_a_queue_of_their_own_behind_every_other(root: Path) -> None:
+    file = root / DEPARTMENT
+    file.write_text(f"{file.read_text()}backfill: {{concurrency_limit: 5}}\n")
+
+    queues = {each.name: (each.concurrency_limit, each.priority) for each in _desired(root).queues}
+
+    assert queues == {"sample": (3, 2), "sample-backfill": (5, 1_002)}
+
+
 def test_departments_share_a_pool_unless_they_name_their_own(root: Path) -> None:
     (root / MAPPING).write_text("sample: Sample\nother: Other\nthird: Third\n")
     for name, pool in (("other", "work_pool: special\n"), ("third", "")):

@@ -148,6 +148,14 @@ def test_stages_and_the_categories_they_wait_for_share_the_quota(root: Path) -> 
     assert limits == {"sample": 2, "sample-categories": 4}
 
 
+def test_backfills_and_runs_that_are_due_share_the_quota(root: Path) -> None:
+    _edit(root, "kubernetes: {quota: {memory: 4Gi}}\nbackfill: {concurrency_limit: 2}")
+
+    limits = {each.name: each.concurrency_limit for each in _desired(root).queues}
+
+    assert limits == {"sample": 2, "sample-backfill": 2}
+
+
 def test_a_pool_that_waiting_stages_could_fill_is_refused(root: Path) -> None:
     _isolate(root)
 

@@ -13,6 +13,7 @@ from airnub_prefect_starter.core.placement import (
     placed,
     require_room,
     require_slots,
+    room_for_backfills,
     room_for_categories,
 )
 from tests.cluster_kit import CLUSTER
@@ -155,6 +156,36 @@ def test_without_isolation_no_room_is_kept(tmp_path: Path) -> None:
 def test_a_quota_for_the_waiting_stage_alone_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ExceptionGroup, match="room for 1 run at once, and `isolation: job` needs"):
         require_room(_isolated(tmp_path, "{quota: {memory: 1Gi}}"), JobSpec())
+
+
+@pytest.mark.parametrize(
+    ("quota", "limit", "expected"),
+    [("{}", 2, 2), ("{memory: 3Gi}", 2, 2), ("{memory: 2Gi}", 2, 1), ("{}", 20, 7)],
+)
+def test_backfills_have_room_beside_a_run_that_is_due(
+    tmp_path: Path, quota: str, limit: int, expected: int
+) -> None:
+    backfill = f"\nbackfill: {{concurrency_limit: {limit}}}"
+    catalog = _catalog(tmp_path, f"{{quota: {quota}}}{backfill}")
+
+    assert room_for_backfills(catalog.department("sample"), JobSpec()) == expected
+    require_room(catalog, JobSpec())
+
+
+def test_categories_leave_room_for_backfills(tmp_path: Path) -> None:
+    catalog = _isolated(tmp_path, "{quota: {memory: 4Gi}}\nbackfill: {}")
+    entry = catalog.department("sample")
+
+    assert room_for_categories(entry, JobSpec()) == 2
+    assert room_for_backfills(entry, JobSpec()) == 1
+    require_room(catalog, JobSpec())
+
+
+def test_a_quota_without_room_for_a_backfill_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ExceptionGroup, match="room for 1 runs at once, and `backfill` needs one"):
+        require_room(_catalog(tmp_path, "{quota: {memory: 1Gi}}\nbackfill: {}"), JobSpec())
+    with pytest.raises(ExceptionGroup, match="beside the 2 of a stage that is due"):
+        require_room(_isolated(tmp_path, "{quota: {memory: 2Gi}}\nbackfill: {}"), JobSpec())
 
 
 @pytest.mark.parametrize(
