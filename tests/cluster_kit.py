@@ -36,6 +36,18 @@ CLUSTER: Mapping[str, Any] = {
     },
     "pools": {"airnub": {"concurrency_limit": 20}},
     "self_healing": {"heartbeat_seconds": 60, "zombie_seconds": 180, "stuck_start_seconds": 900},
+    "generic": {
+        "work_pool": "airnub",
+        "namespace": "airnub",
+        "service_account": "airnub-generic",
+        "config_map": "airnub-cluster",
+        "labels": {
+            "app.kubernetes.io/name": "airnub-prefect",
+            "app.kubernetes.io/instance": "airnub",
+            "app.kubernetes.io/component": "generic",
+        },
+        "env": {"SOURCES_URL": "http://airnub-sources:8080"},
+    },
 }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from airnub_prefect_starter.core.cluster import ClusterConfig
+from airnub_prefect_starter.core.cluster import ClusterConfig, GenericJobs
 from tests.helm.kit import CHART, PROFILES, find, kind, profile, render
 
 ALPHA = "airnub-dept-project-alpha"
@@ -36,6 +36,22 @@ def test_every_department_of_the_file_has_its_namespace() -> None:
     }
 
 
+def test_a_department_keeps_its_image_while_the_releases_goes_ahead() -> None:
+    manifests = render(
+        *PROFILES["local"],
+        *("--set", "images.flows.ref=registry.example/flows:new"),
+        *("--set", "departments.project_beta.image=registry.example/flows:old"),
+    )
+    config = find(manifests, "ConfigMap", "airnub-cluster")["data"]["cluster.yaml"]
+    cluster = ClusterConfig.model_validate(yaml.safe_load(config))
+    job = find(manifests, "Job", "airnub-bootstrap")
+    (bootstrap,) = job["spec"]["template"]["spec"]["containers"]
+
+    assert cluster.flows_image == bootstrap["image"] == "registry.example/flows:new"
+    assert cluster.departments["project_beta"].image == "registry.example/flows:old"
+    assert cluster.departments["project_alpha"].image is None
+
+
 def test_values_are_merged_over_the_file() -> None:
     changes = (
         *("--set", "departments.project_beta.quota.pods=7"),
@@ -53,7 +69,7 @@ def test_values_are_merged_over_the_file() -> None:
     assert "airnub-dept-machine-learning" in _observed(manifests, WORKER)
 
 
-@pytest.mark.parametrize("namespace", [ALPHA, BETA])
+@pytest.mark.parametrize("namespace", [ALPHA, BETA, "airnub"])
 def test_the_worker_may_do_what_prefect_needs_and_no_more(namespace: str) -> None:
     manifests = profile("local")
     role = find(manifests, "Role", WORKER, namespace)
@@ -67,12 +83,13 @@ def test_the_worker_may_do_what_prefect_needs_and_no_more(namespace: str) -> Non
 
 
 @pytest.mark.parametrize("name", PROFILES)
-def test_roles_are_in_the_namespaces_of_departments_alone(name: str) -> None:
+def test_roles_are_where_runs_are_jobs(name: str) -> None:
     manifests = profile(name)
     departments = {each["metadata"]["name"] for each in kind(manifests, "Namespace")}
     roles = [each["metadata"]["namespace"] for each in kind(manifests, "Role")]
 
-    assert sorted(roles) == sorted(departments)
+    # Flows of no department have their Jobs in the release's own namespace.
+    assert sorted(roles) == sorted({*departments, "airnub"})
     assert len(kind(manifests, "RoleBinding")) == len(roles)
 
 
@@ -88,13 +105,34 @@ def test_a_pool_of_its_own_has_its_own_worker_for_its_departments_alone() -> Non
     assert own["spec"]["replicas"] == 2
     assert shared["spec"]["replicas"] == 1
     assert _observed(manifests, "airnub-worker-ml") == ["airnub-dept-machine-learning"]
-    assert _observed(manifests, WORKER) == [ALPHA, BETA]
+    assert _observed(manifests, WORKER) == [ALPHA, BETA, "airnub"]
     assert roles == {
         (ALPHA, WORKER),
         (BETA, WORKER),
+        ("airnub", WORKER),
         ("airnub-dept-machine-learning", "airnub-worker-ml"),
     }
     assert own["spec"]["selector"] != shared["spec"]["selector"]
+
+
+def test_flows_of_no_department_have_a_worker_whatever_the_pools_are_called() -> None:
+    manifests = render(
+        *PROFILES["local"],
+        *("--set", "departments.project_alpha.workPool=zeta"),
+        *("--set", "departments.project_beta.workPool=beta"),
+    )
+    text = find(manifests, "ConfigMap", "airnub-cluster")["data"]["cluster.yaml"]
+
+    assert yaml.safe_load(text)["generic"]["work_pool"] == "beta"
+    assert _observed(manifests, "airnub-worker-beta") == [BETA, "airnub"]
+    assert _observed(manifests, "airnub-worker-zeta") == [ALPHA]
+
+
+def test_plain_prefect_gets_the_same_as_the_release_airnub() -> None:
+    text = find(profile("default"), "ConfigMap", "airnub-cluster")["data"]["cluster.yaml"]
+
+    # What `airnub render` writes for a release that nobody has described.
+    assert ClusterConfig.model_validate(yaml.safe_load(text)).generic == GenericJobs()
 
 
 def test_two_workers_of_a_pool_do_not_end_together() -> None:
@@ -226,6 +264,18 @@ def test_what_the_chart_says_of_the_cluster() -> None:
             "heartbeat_seconds": 60,
             "zombie_seconds": 180,
             "stuck_start_seconds": 180,
+        },
+        "generic": {
+            "work_pool": "airnub",
+            "namespace": "airnub",
+            "service_account": "airnub-generic",
+            "config_map": "airnub-cluster",
+            "labels": {
+                "app.kubernetes.io/name": "airnub-prefect",
+                "app.kubernetes.io/instance": "airnub",
+                "app.kubernetes.io/component": "generic",
+            },
+            "env": {"SOURCES_URL": "http://airnub-sources.airnub.svc.cluster.local:8080"},
         },
         "departments": {
             "project_alpha": {

@@ -17,7 +17,7 @@ def component(name: str) -> End:
 
 SOURCES = {
     **{each: component(each) for each in ("server", "worker", "postgresql", "object-store")},
-    **{each: component(each) for each in ("sources", "bootstrap", "test")},
+    **{each: component(each) for each in ("sources", "bootstrap", "generic", "test")},
     "run of alpha": End("airnub-dept-project-alpha", RUN),
     "run of beta": End("airnub-dept-project-beta", RUN),
     "test of beta": End(
@@ -63,6 +63,7 @@ EMBEDDED = {
     "object-store": {"dns"},
     "sources": {"dns"},
     "bootstrap": {"dns", "server", "object store"},
+    "generic": {"dns", "server"},
     "test": {"dns", "server"},
     "run of alpha": _RUN,
     "run of beta": _RUN,
@@ -76,6 +77,7 @@ EMBEDDED = {
 CLOUD = {
     "worker": {"dns"} | _KUBERNETES,
     "bootstrap": {"dns", "internet"},
+    "generic": {"dns", "internet"},
     "run of alpha": {"dns", "internet"},
     "test of beta": {"dns", "internet"},
     "other pod of the namespace": set(),
@@ -126,7 +128,7 @@ RUNS = {"run of alpha", "test of beta"}
     [
         ("s3.endpointUrl=https://s3.example.com:9000", 9000, RUNS),
         ("s3.endpointUrl=http://s3.example.com", 80, RUNS),
-        ("apiUrl=https://p.example.com:8443/api", 8443, RUNS | {"bootstrap", "worker"}),
+        ("apiUrl=https://p.example.com:8443/api", 8443, RUNS | {"bootstrap", "generic", "worker"}),
     ],
 )
 def test_a_service_outside_is_reached_at_the_port_of_its_address(

@@ -162,6 +162,7 @@ def test_prefect_reads_the_settings_of_the_worker_as_they_are_meant() -> None:
     assert kubernetes.observer.namespaces == {
         "airnub-dept-project-alpha",
         "airnub-dept-project-beta",
+        "airnub",
     }
     assert kubernetes.worker.create_job_retry.max_retries == 5
     # One Secret and two requests more per run, and rights on every Secret of the departments: for

@@ -1,6 +1,6 @@
 {{/*
 The departments, complete: identifier → displayName, namespace (with the release's name), serviceAccount,
-workPool, quota. `files/departments.yaml` with `departments` of the values over it.
+workPool, quota, and the image of its runs if it is not that of the release. `files/departments.yaml` with `departments` of the values over it.
 */}}
 {{- define "airnub.departments" -}}
 {{- $release := .Release.Name -}}
@@ -13,6 +13,7 @@ workPool, quota. `files/departments.yaml` with `departments` of the values over 
       "serviceAccount" ($given.serviceAccount | default "flow-run")
       "workPool" ($given.workPool | default "airnub")
       "quota" (merge (deepCopy ($given.quota | default dict)) (dict "cpu" "4" "memory" "8Gi" "pods" 20)) -}}
+{{- with $given.image }}{{- $_ := set $department "image" . -}}{{- end -}}
 {{- $_ := set $departments $id $department -}}
 {{- end -}}
 {{ toYaml $departments }}
@@ -27,7 +28,17 @@ workPool, quota. `files/departments.yaml` with `departments` of the values over 
 {{- $_ := set $pool "namespaces" (append $pool.namespaces $department.namespace) -}}
 {{- $_ := set $pools $name $pool -}}
 {{- end -}}
+{{- with index $pools (include "airnub.genericPool" .) -}}
+{{- $_ := set . "namespaces" (append .namespaces $.Release.Namespace) -}}
+{{- end -}}
 {{ toYaml $pools }}
+{{- end }}
+
+{{/* The pool whose worker runs the flows of no department, as Jobs beside it: airnub, or the first by name. */}}
+{{- define "airnub.genericPool" -}}
+{{- $names := list -}}
+{{- range include "airnub.departments" . | fromYaml }}{{ $names = append $names .workPool }}{{ end -}}
+{{ has "airnub" $names | ternary "airnub" (sortAlpha $names | first | default "airnub") }}
 {{- end }}
 
 {{/* Access key of a department on the chart's own object store: (dict "root" $ "id" "project_alpha"). */}}

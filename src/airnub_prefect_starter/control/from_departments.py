@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,12 +30,14 @@ from airnub_prefect_starter.control.desired import (
     WorkQueueSpec,
 )
 from airnub_prefect_starter.control.environment import RUN_ENVIRONMENT
+from airnub_prefect_starter.control.generic import generic_deployments, generic_job
 from airnub_prefect_starter.control.job_template import template_patch
 from airnub_prefect_starter.control.self_healing import self_healing
 from airnub_prefect_starter.control.store_users import object_store
 from airnub_prefect_starter.core.cluster import (
     IMAGE_ROOT,
     ClusterConfig,
+    GenericJobs,
     JobSpec,
     PoolSpec,
     S3Spec,
@@ -83,12 +85,13 @@ def desired_state(
 
 def _with_processes(catalog: Catalog, settings: Settings) -> DesiredState:
     entries = catalog.entries.values()
+    found = deployments(catalog)
     return replace(
         _common(catalog, settings),
         secrets=tuple(secret for entry in entries for secret in _secrets(entry, settings)),
-        pools=tuple(_pools(catalog)),
+        pools=tuple(_pools(catalog, {each.pool for each in found})),
         queues=tuple(queue for entry in entries for queue in _queues(entry)),
-        deployments=deployments(catalog),
+        deployments=found,
     )
 
 
@@ -99,13 +102,15 @@ def _with_jobs(catalog: Catalog, cluster: ClusterConfig, settings: Settings) -> 
     common = _common(catalog, settings)
     entries = catalog.entries.values()
     namespaces = [cluster.namespace(entry.namespace) for entry in entries]
+    if cluster.generic:
+        namespaces.append(cluster.generic.namespace)
     # No Secret blocks: there a department's secrets are in the environment of its runs.
     return replace(
         common,
         stores=tuple(_in_bucket(each, cluster.s3) for each in common.stores),
         pools=tuple(_cluster_pools(catalog, cluster, settings.store_url)),
         queues=tuple(queue for entry in entries for queue in _cluster_queues(entry, cluster.job)),
-        deployments=deployments(catalog, cluster.release, cluster.flows_image),
+        deployments=deployments(catalog, cluster.release, cluster.flows_image, cluster.generic),
         automations=(*common.automations, *self_healing(cluster.self_healing, namespaces)),
     )
 
@@ -127,23 +132,29 @@ DOCKER_POOL = WorkPoolSpec(
 
 
 def deployments(
-    catalog: Catalog, release: str | None = None, image: str | None = None
+    catalog: Catalog,
+    release: str | None = None,
+    image: str | None = None,
+    generic: GenericJobs | None = None,
 ) -> tuple[DeploymentSpec, ...]:
-    """Compute every deployment: each stage's, then each category's.
+    """Compute every deployment: each stage's and its categories', then those of no department.
 
     Args:
         catalog: The departments.
         release: The Helm release in whose namespaces the runs are Jobs; None for processes here.
         image: The image of the Jobs; None for that of the work pool.
+        generic: How those of no department are Jobs; a release without it has none.
     """
     found = tuple(
         _deployment(entry, flow, catalog.root)
         for entry in catalog.entries.values()
         for flow in _flows(entry)
     )
+    others = generic_deployments(catalog.root)
     if release is None:
-        return found
-    return tuple(_as_job(each, catalog, release, image) for each in found)
+        return (*found, *others)
+    jobs = (_as_job(each, catalog, release, image) for each in found)
+    return (*jobs, *(generic_job(each, catalog.root, generic, image) for each in others if generic))
 
 
 def _variables(catalog: Catalog, settings: Settings) -> Iterator[VariableSpec]:
@@ -177,15 +188,15 @@ def _secrets(entry: DepartmentEntry, settings: Settings) -> Iterator[SecretSpec]
         )
 
 
-def _pools(catalog: Catalog) -> Iterator[WorkPoolSpec]:
-    users = defaultdict[str, list[Department]](list)
+def _pools(catalog: Catalog, names: Collection[str] = ()) -> Iterator[WorkPoolSpec]:
+    users = defaultdict[str, list[Department]](list, {name: [] for name in names})
     for entry in catalog.entries.values():
         users[entry.spec.work_pool].append(entry.name)
     for name in sorted(users):
         listed = ", ".join(each.display_name for each in users[name])
         yield WorkPoolSpec(
             name,
-            description=f"Runs of {listed}",
+            description=f"Runs of {listed}" if listed else "",
             template_patch={},
             owners=tuple(each.id for each in users[name]),
         )

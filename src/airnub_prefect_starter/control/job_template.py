@@ -22,6 +22,9 @@ Json = Mapping[str, Any]
 USER_ID = 10001
 SCRATCH = "/tmp"  # noqa: S108 - in the pod, where nobody else is
 
+# Where runs that compare with Git find the cluster's file.
+CLUSTER_FOLDER = "/etc/airnub"
+
 # The code in the worker that read them is gone.
 _DEAD = ("job_watch_timeout_seconds", "pod_watch_timeout_seconds", "stream_output")
 
@@ -97,7 +100,11 @@ def _manifest(cluster: ClusterConfig) -> Json:
         # One outside may be behind a proxy, which a bare connection would not take.
         "initContainers": [_wait_for_api(cluster.api_url)] if cluster.api_embedded else None,
         "containers": [_container(cluster)],
-        "volumes": [{"name": "scratch", "emptyDir": {"sizeLimit": "{{ scratch_size_limit }}"}}],
+        # Prefect leaves out what has no value: only flows of no department have one.
+        "volumes": [
+            {"name": "scratch", "emptyDir": {"sizeLimit": "{{ scratch_size_limit }}"}},
+            "{{ cluster_volume }}",
+        ],
     }
     return {
         "spec": {
@@ -140,12 +147,13 @@ def _container(cluster: ClusterConfig) -> Json:
             "requests": {"cpu": "{{ cpu_request }}", "memory": "{{ memory_request }}"},
             "limits": {"memory": "{{ memory_limit }}"},
         },
-        "volumeMounts": [{"name": "scratch", "mountPath": SCRATCH}],
+        "volumeMounts": [{"name": "scratch", "mountPath": SCRATCH}, "{{ cluster_mount }}"],
     }
 
 
 def _from_secret(variable: str, secret: str, key: str) -> Json:
-    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+    reference = {"name": secret, "key": key, "optional": "{{ store_key_optional }}"}
+    return {"name": variable, "valueFrom": {"secretKeyRef": reference}}
 
 
 def _variables(cluster: ClusterConfig, store_url: str) -> dict[str, Json | None]:
@@ -170,6 +178,13 @@ def _variables(cluster: ClusterConfig, store_url: str) -> dict[str, Json | None]
         "termination_grace_period_seconds": _seconds(
             "From SIGTERM to SIGKILL", job.termination_grace_period_seconds
         ),
+        "store_key_optional": {
+            "type": "boolean",
+            "description": "Start without a key to the object store too",
+            "default": False,
+        },
+        "cluster_volume": {"type": "object", "description": "Volume with the cluster's file"},
+        "cluster_mount": {"type": "object", "description": "Where that volume is"},
     }
 
 

@@ -113,7 +113,28 @@ class ReleaseDepartment(ConfigModel):
     namespace: str = Field(description="With the release's name")
     service_account: str = Field(alias="serviceAccount")
     work_pool: str = Field(alias="workPool")
+    image: str | None = Field(default=None, description="Of its runs; None for the release's")
     quota: Quota
+
+
+class GenericJobs(ConfigModel):
+    """How the runs of flows of no department become Jobs in the release's own namespace."""
+
+    work_pool: str = "airnub"
+    namespace: str = DEFAULT_RELEASE
+    service_account: str = f"{DEFAULT_RELEASE}-generic"
+    config_map: str = Field(
+        default=f"{DEFAULT_RELEASE}-cluster", description="Holds this file, as cluster.yaml"
+    )
+    labels: Mapping[str, str] = Field(
+        default={
+            "app.kubernetes.io/name": "airnub-prefect",
+            "app.kubernetes.io/instance": DEFAULT_RELEASE,
+            "app.kubernetes.io/component": "generic",
+        },
+        description="What the release's network policies know their pods by",
+    )
+    env: Mapping[str, str] = Field(default={}, description="What ${NAME} stands for")
 
 
 class ClusterConfig(ConfigModel):
@@ -136,6 +157,9 @@ class ClusterConfig(ConfigModel):
     job: JobSpec = JobSpec()
     pools: Mapping[str, PoolSpec] = {}
     self_healing: SelfHealing = SelfHealing()
+    generic: GenericJobs | None = Field(
+        default=None, description="None: flows of no department are not registered"
+    )
     departments: Mapping[str, ReleaseDepartment] = Field(
         default={}, description="Identifier → what the release has; empty: as in their files"
     )

@@ -32,6 +32,13 @@ self_healing:
   heartbeat_seconds: {{ .Values.selfHealing.heartbeatSeconds | int }}
   zombie_seconds: {{ .Values.selfHealing.zombieSeconds | int }}
   stuck_start_seconds: {{ .Values.selfHealing.stuckStartSeconds | int }}
+generic:
+  work_pool: {{ include "airnub.genericPool" . }}
+  namespace: {{ .Release.Namespace }}
+  service_account: {{ .Release.Name }}-generic
+  config_map: {{ .Release.Name }}-cluster
+  labels: {{ include "airnub.selectorLabels" (dict "root" . "component" "generic") | fromYaml | toJson }}
+  env: {{ include "airnub.addresses" . | fromYaml | toJson }}
 departments:
   {{- include "airnub.departments" . | nindent 2 }}
 {{- end }}

@@ -1,0 +1,1 @@
+"""Flows of no department; they may use `control`, which departments never do."""
