@@ -24,7 +24,10 @@ from airnub_prefect_starter.core.placement import require_room
 app = typer.Typer(no_args_is_help=True, help="Check, show and apply configuration.")
 
 # `check` reads files alone: an address that only a running platform knows must not stop it.
-_NO_ADDRESS = {"SOURCES_URL": "http://sources.invalid"}
+_NO_ADDRESS = {
+    "SOURCES_URL": "http://sources.invalid",
+    "SOURCES_DATABASE_URL": "postgresql://reader@sources.invalid/sources",
+}
 
 
 @app.command()
