@@ -53,6 +53,7 @@ SCHEMA = [
     ),
     ("images.flows.tag=latest", "'/images/flows/tag': 'not' failed"),
     ("images.flows.ref=flows:latest", "'/images/flows/ref': 'not' failed"),
+    ("departments.a.image=flows:latest", "'/departments/a/image': 'not' failed"),
     ("images.flows.ref=registry:5000/flows", "'/images/flows/ref'"),
     ("images.flows.digest=sha256:abc", "'/images/flows/digest'"),
     ("images.flows.pullPolicy=Sometimes", "'/images/flows/pullPolicy': value must be one of"),

@@ -11,7 +11,8 @@ import yaml
 from airnub_prefect_starter.common.names import Department
 from airnub_prefect_starter.control.desired import DeploymentSpec
 from airnub_prefect_starter.control.from_departments import deployments
-from airnub_prefect_starter.core.cluster import DEFAULT_RELEASE, IMAGE_ROOT, JobSpec
+from airnub_prefect_starter.control.workflows import render_workflows
+from airnub_prefect_starter.core.cluster import DEFAULT_RELEASE, IMAGE_ROOT, GenericJobs, JobSpec
 from airnub_prefect_starter.core.departments import Catalog, DepartmentEntry
 from airnub_prefect_starter.core.placement import require_room
 
@@ -30,12 +31,13 @@ def render_files(catalog: Catalog) -> dict[PurePosixPath, str]:
         ExceptionGroup: Of one ConfigError per department whose quota has no room for a run.
     """
     require_room(catalog, JobSpec())
-    jobs = deployments(catalog, DEFAULT_RELEASE)
+    jobs = deployments(catalog, DEFAULT_RELEASE, generic=GenericJobs())
     return {
         LOCAL: _yaml(_prefect(deployments(catalog))),
         KUBERNETES: _yaml({**_prefect(jobs), "pull": [_ENTER_IMAGE_ROOT]}),
         CHART: _yaml({entry.name.id: _chart_values(entry) for entry in catalog.entries.values()}),
         CODEOWNERS: _codeowners(catalog),
+        **render_workflows(),
     }
 
 
@@ -45,7 +47,10 @@ _ENTER_IMAGE_ROOT = {
 
 
 def _yaml(document: Mapping[str, Any]) -> str:
-    return _HEADER + yaml.safe_dump(document, sort_keys=False, width=100, allow_unicode=True)
+    text = yaml.dump(
+        document, Dumper=yaml.CSafeDumper, sort_keys=False, width=100, allow_unicode=True
+    )
+    return f"{_HEADER}{text}"
 
 
 def _prefect(specs: Iterable[DeploymentSpec]) -> dict[str, Any]:
@@ -101,4 +106,6 @@ def _owned(department: Department) -> tuple[str, ...]:
         f"/flows/{department.package}/",
         f"/configs/variables/{department.package}/",
         f"/configs/departments/{department.id}.yaml",
+        f"/tests/integration/flows/{department.package}/",
+        f"/docs/departments/{department.id}/",
     )

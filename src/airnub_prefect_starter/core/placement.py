@@ -29,11 +29,16 @@ def _placed(entry: DepartmentEntry, cluster: ClusterConfig) -> DepartmentEntry:
             f"The release {cluster.release} has no department {entry.name.id}",
             "Run `airnub render` and upgrade the release with that chart: it makes the namespace",
         )
-    kubernetes = entry.spec.kubernetes.model_copy(
+    kubernetes = entry.spec.kubernetes
+    kubernetes = kubernetes.model_copy(
         update={
             "namespace": department.namespace.removeprefix(f"{cluster.release}-"),
             "service_account": department.service_account,
             "quota": department.quota,
+            # An image that the department's file names is not the project's: it wins.
+            "job": kubernetes.job.model_copy(
+                update={"image": kubernetes.job.image or department.image}
+            ),
         }
     )
     spec = entry.spec.model_copy(

@@ -11,6 +11,8 @@ FILES = (
     "prefect.k8s.yaml",
     "helm/airnub-prefect/files/departments.yaml",
     OWNERS,
+    ".github/workflows/checks.yaml",
+    ".github/workflows/deploy.yaml",
 )
 
 

@@ -37,6 +37,8 @@ def test_generated_files_say_so_in_their_first_line(root: Path) -> None:
         PurePosixPath("prefect.k8s.yaml"),
         PurePosixPath("helm/airnub-prefect/files/departments.yaml"),
         PurePosixPath(".github/CODEOWNERS"),
+        PurePosixPath(".github/workflows/checks.yaml"),
+        PurePosixPath(".github/workflows/deploy.yaml"),
     }
     assert all(text.startswith(MARK) for text in files.values())
     assert render_files(_catalog(root)) == files
@@ -158,6 +160,8 @@ def test_owners_own_their_folders(root: Path) -> None:
         "/flows/dept_sample/ @airnub/sample a@b.ie",
         "/configs/variables/dept_sample/ @airnub/sample a@b.ie",
         "/configs/departments/sample.yaml @airnub/sample a@b.ie",
+        "/tests/integration/flows/dept_sample/ @airnub/sample a@b.ie",
+        "/docs/departments/sample/ @airnub/sample a@b.ie",
     ]
 
 

@@ -59,6 +59,19 @@ def test_values_of_the_release_win_over_the_files(tmp_path: Path) -> None:
     assert entry.spec.stages == catalog.department("sample").spec.stages
 
 
+@pytest.mark.parametrize(
+    ("kubernetes", "expected"), [("{}", "flows:old"), ("{job: {image: 'own:1'}}", "own:1")]
+)
+def test_the_image_of_the_release_wins_but_over_one_of_its_own(
+    tmp_path: Path, kubernetes: str, expected: str
+) -> None:
+    cluster = _cluster(departments={"sample": {**OVERRIDDEN, "image": "flows:old"}})
+
+    entry = placed(_catalog(tmp_path, kubernetes), cluster).department("sample")
+
+    assert entry.spec.kubernetes.job.image == expected
+
+
 def test_a_department_that_the_release_does_not_have_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="release airnub has no department sample") as caught:
         placed(_catalog(tmp_path), _cluster(departments={"other": OVERRIDDEN}))
