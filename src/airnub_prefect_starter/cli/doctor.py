@@ -19,7 +19,7 @@ from airnub_prefect_starter.cli.remote import (
 from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control.environment import Layout, read_state, use_platform
-from airnub_prefect_starter.control.k8s.access import use_cluster
+from airnub_prefect_starter.control.k8s.access import own_environment, use_cluster
 from airnub_prefect_starter.control.k8s.programs import require_tools, terminable
 from airnub_prefect_starter.control.k8s.release import Release
 from airnub_prefect_starter.core.departments import Catalog
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from airnub_prefect_starter.control.doctor.findings import Examination, Finding
 
 _WORDS = {"ok": "ok", "warn": "warn", "fail": "FAIL", "skipped": "-"}
+# For each department, since some checks look at one after the other.
+_EACH_S = 1.0
 
 
 def doctor(
@@ -71,7 +73,8 @@ def _examined(
     if release is not None:
         require_tools(["kubectl"])
         ports.enter_context(terminable())
-        _forget_servers(settings)
+        # Nothing of another server, or of the person's own profile, is for this one.
+        use_cluster(own_environment(settings), os.environ)
         checks, platform = examination.ON_CLUSTER, platforms.on_cluster(release, ports)
     elif settings.environment.get("PREFECT_API_URL"):
         os.environ.update(settings.environment)
@@ -79,14 +82,8 @@ def _examined(
     else:
         _use_embedded(settings)
         checks, platform = examination.EMBEDDED, platforms.embedded()
-    return examine(checks, Context(settings, catalog, platform))
-
-
-def _forget_servers(settings: Settings) -> None:
-    """Leave nothing of another server, and of the person's own profile, to Prefect."""
-    home = Layout(settings.home).prefect_home
-    home.mkdir(parents=True, exist_ok=True)
-    use_cluster({"PREFECT_HOME": str(home)}, os.environ)
+    more_s = _EACH_S * len(catalog.entries)
+    return examine(checks, Context(settings, catalog, platform), more_s=more_s)
 
 
 def _use_embedded(settings: Settings) -> None:

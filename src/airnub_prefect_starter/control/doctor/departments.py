@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from airnub_prefect_starter.common.errors import PlatformError
 from airnub_prefect_starter.control.doctor.context import Context
 from airnub_prefect_starter.control.doctor.findings import Finding, fail, listed, ok, warn
-from airnub_prefect_starter.control.doctor.release import namespaces
+from airnub_prefect_starter.control.doctor.release import by_namespace, namespaces
 from airnub_prefect_starter.control.k8s.programs import run
 from airnub_prefect_starter.core.cluster import amount
 from airnub_prefect_starter.core.departments import DEFAULT_POOL, DEPARTMENTS
@@ -78,12 +79,15 @@ def _questions(context: Context) -> Iterator[dict[str, Any]]:
 
 def quota(context: Context) -> Finding:
     """Look what the departments' quotas leave."""
+    quotas = by_namespace(
+        context, lambda each: context.release.items("resourcequotas", "--namespace", each)
+    )
+    without = [namespace for namespace, found in quotas.items() if not found]
+    if without:
+        return fail(f"{listed(without)} has no quota", context.commands.register)
     told, tight = [], []
     for department, namespace in namespaces(context).items():
-        found = context.release.items("resourcequotas", "--namespace", namespace)
-        if not found:
-            return fail(f"{namespace} has no quota", context.commands.register)
-        used = [each for quota in found for each in _used(quota["status"])]
+        used = [each for quota in quotas[namespace] for each in _used(quota["status"])]
         part, what = max(used, default=(0.0, "nothing"))
         line = f"{department}: {what}"
         told.append(line)
@@ -109,15 +113,15 @@ def _used(status: Mapping[str, Any]) -> Iterator[tuple[float, str]]:
 
 def secrets(context: Context) -> Finding:
     """Look whether the Secrets that runs name are there, with their keys; values stay there."""
-    missing = []
-    for namespace, wanted in _wanted(context).items():
-        there = _keys(context, namespace)
-        missing += [
-            (namespace, name, key, name in there)
-            for name, keys in wanted.items()
-            for key in keys
-            if key not in there.get(name, ())
-        ]
+    own = context.release.namespace
+    found = {own: _keys(context, own), **by_namespace(context, partial(_keys, context))}
+    missing = [
+        (namespace, name, key, name in found[namespace])
+        for namespace, wanted in _wanted(context).items()
+        for name, keys in wanted.items()
+        for key in keys
+        if key not in found[namespace].get(name, ())
+    ]
     if not missing:
         return ok(f"those of {len(namespaces(context))} departments, with their keys")
     told = [f"{namespace}: Secret {name} has no key {key}" for namespace, name, key, _ in missing]

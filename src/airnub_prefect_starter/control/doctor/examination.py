@@ -17,8 +17,13 @@ from airnub_prefect_starter.control.doctor.findings import Check
 # Under these names other checks need them; a need that is not among a platform's checks is none.
 API, LOGIN, CONFIGURATION, RELEASE = "api", "authentication", "configuration", "release"
 _KNOWN = (LOGIN, CONFIGURATION)
-# Loading all flows takes seconds, and more while the other checks are busy.
-_LOADING_S = 45.0
+# Importing Prefect and loading all flows takes seconds, and many on a machine that is busy.
+_LOADING_S = 60.0
+
+
+def _registered(name: str, *kinds: str) -> Check[Context]:
+    return Check(name, registered.as_here(*kinds), needs=_KNOWN, limit_s=_LOADING_S)
+
 
 _SERVER: tuple[Check[Context], ...] = (
     Check(API, server.api, needs=(RELEASE,)),
@@ -28,20 +33,20 @@ _SERVER: tuple[Check[Context], ...] = (
     Check(CONFIGURATION, registered.configuration, needs=(API,)),
     Check("work pool", work.work_pool, needs=_KNOWN),
     Check("worker", work.worker, needs=_KNOWN),
-    Check("pool settings", registered.as_here("work pool"), needs=_KNOWN),
-    Check("work queues", registered.as_here("work queue"), needs=_KNOWN),
-    Check("variables", registered.as_here("variable"), needs=_KNOWN),
-    Check("blocks", registered.as_here("block type", "block"), needs=_KNOWN),
-    Check("limits", registered.as_here("limit"), needs=_KNOWN),
-    Check("automations", registered.as_here("automation"), needs=_KNOWN),
-    Check("deployments", registered.as_here("deployment"), needs=_KNOWN, limit_s=_LOADING_S),
+    _registered("pool settings", "work pool"),
+    _registered("work queues", "work queue"),
+    _registered("variables", "variable"),
+    _registered("blocks", "block type", "block"),
+    _registered("limits", "limit"),
+    _registered("automations", "automation"),
+    _registered("deployments", "deployment"),
     Check("late runs", work.late_runs, needs=(LOGIN,)),
     Check("stuck runs", work.stuck_runs, needs=(LOGIN,)),
     Check("stores", stores.store, needs=(RELEASE,), limit_s=stores.LIMIT_S),
     Check("rendered files", machine.rendered),
 )
 _OF_PROCESSES: tuple[Check[Context], ...] = (
-    Check("secrets", registered.secret_blocks, needs=_KNOWN),
+    Check("secrets", registered.secret_blocks, needs=_KNOWN, limit_s=_LOADING_S),
     Check("sources", machine.sources, needs=(API,)),
     Check("disk", machine.disk),
 )

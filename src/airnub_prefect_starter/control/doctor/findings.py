@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from threading import Thread
 from typing import Generic, Literal, TypeVar
@@ -93,13 +93,19 @@ class Examination:
             )
 
 
-def examine(checks: Sequence[Check[Subject]], subject: Subject) -> Examination:
+def examine(
+    checks: Sequence[Check[Subject]], subject: Subject, *, more_s: float = 0
+) -> Examination:
     """Carry out checks, each as soon as what it needs is known.
 
-    One that does not end in its time has failed, and is left behind.
+    Args:
+        checks: One that does not end in its time has failed, and is left behind.
+        subject: What they look at.
+        more_s: Time beyond the limit of each, in seconds.
     """
     futures: dict[str, Future[Finding]] = {check.name: Future() for check in checks}
-    for check in checks:
+    for each in checks:
+        check = replace(each, limit_s=each.limit_s + more_s)
         needed = {name: futures[name] for name in check.needs if name in futures}
         _in_thread(futures[check.name], partial(_carry_out, check, subject, needed))
     return Examination({name: future.result() for name, future in futures.items()})

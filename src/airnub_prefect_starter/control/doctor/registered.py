@@ -40,7 +40,7 @@ def secret_blocks(context: Context) -> Finding:
         return fail(listed(told), f"{names} {context.commands.register}   # or in .env")
     only = replace(context.desired, secrets=tuple(known), stores=())
     found = _compared(context, only, "block")
-    return found if found.state == "fail" else ok(f"{len(context.desired.secrets)} Secret blocks")
+    return found if found.state == "fail" else ok(f"{len(context.desired.secrets)} in their blocks")
 
 
 def _unset(context: Context) -> list[SecretSpec]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from airnub_prefect_starter.common.errors import PlatformError
 from airnub_prefect_starter.common.utils import human_bytes
@@ -13,6 +14,9 @@ from airnub_prefect_starter.control.doctor.machine import by_fill
 from airnub_prefect_starter.control.k8s.programs import run
 from airnub_prefect_starter.control.k8s.status import FORBIDDEN, read_status
 
+Read = TypeVar("Read")
+
+_PARALLEL = 8
 _TIMEOUT = "--request-timeout=10s"
 _HELM_RECORDS = "{{range .items}}{{.metadata.labels.version}} {{.metadata.labels.status}}\n{{end}}"
 _UNPULLED = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
@@ -102,10 +106,11 @@ def pods(context: Context) -> Finding:
 
 def flows_image(context: Context) -> Finding:
     """Look whether the image of the runs is on a node, and no pod fails to pull its own."""
+    found = by_namespace(context, lambda each: context.release.items("pods", "--namespace", each))
     failing = [
-        f"{pod['metadata']['namespace']}/{pod['metadata']['name']}: {reason}"
-        for namespace in namespaces(context).values()
-        for pod in context.release.items("pods", "--namespace", namespace)
+        f"{namespace}/{pod['metadata']['name']}: {reason}"
+        for namespace, pods in found.items()
+        for pod in pods
         if (reason := _unpulled(pod))
     ]
     image = context.access.cluster.flows_image
@@ -151,6 +156,13 @@ def namespaces(context: Context) -> dict[str, str]:
     """Name the departments' namespaces."""
     entries = context.catalog.entries.values()
     return {each.name.id: context.access.namespace(each) for each in entries}
+
+
+def by_namespace(context: Context, read: Callable[[str], Read]) -> dict[str, Read]:
+    """Read something of each department's namespace, of several at once."""
+    names = list(namespaces(context).values())
+    with ThreadPoolExecutor(_PARALLEL) as threads:
+        return dict(zip(names, threads.map(read, names), strict=True))
 
 
 def volumes(context: Context) -> Finding:

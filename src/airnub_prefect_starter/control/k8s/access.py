@@ -63,14 +63,14 @@ class _Client(_Spec):
 
 @contextmanager
 def cluster_environment(
-    settings: Settings, release: Release, department: DepartmentEntry, on_progress: Progress
+    settings: Settings, release: Release, department: DepartmentEntry | None, on_progress: Progress
 ) -> Iterator[Mapping[str, str]]:
     """Open the ports that a command needs, and give the variables that point it at the release.
 
     Args:
         settings: The project's settings.
         release: Where the release is.
-        department: Whose store is meant, and whose key to it is used.
+        department: Whose store is meant, and whose key to it is used; None for no store.
         on_progress: Called when the ports are opened.
 
     Raises:
@@ -82,8 +82,8 @@ def cluster_environment(
         yield {
             **opener.addresses(),
             **opener.api(),
-            **opener.store(department),
-            **_own(settings),
+            **(opener.store(department) if department else {}),
+            **own_environment(settings),
         }
 
 
@@ -111,7 +111,8 @@ def use_cluster(environment: Mapping[str, str], environ: MutableMapping[str, str
     environ.update(environment)
 
 
-def _own(settings: Settings) -> dict[str, str]:
+def own_environment(settings: Settings) -> dict[str, str]:
+    """Give the variables that keep a process to this project, wherever the server is."""
     direct = without_proxy(settings.environment)
     # Prefect keeps profiles there; a person's own could name another server.
     home = Layout(settings.home).prefect_home
