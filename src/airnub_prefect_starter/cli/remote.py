@@ -46,7 +46,7 @@ def chosen_release(
 
 @contextmanager
 def on_cluster(
-    settings: Settings, release: Release, department: DepartmentEntry
+    settings: Settings, release: Release, department: DepartmentEntry | None
 ) -> Iterator[Settings]:
     """Point this process at a release, and give the settings that hold there.
 
@@ -64,7 +64,7 @@ def on_cluster(
 
 @contextmanager
 def environment_on(
-    settings: Settings, release: Release, department: DepartmentEntry
+    settings: Settings, release: Release, department: DepartmentEntry | None
 ) -> Iterator[Mapping[str, str]]:
     """Give this process's environment with what points a program at a release.
 

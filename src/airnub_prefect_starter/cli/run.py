@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from airnub_prefect_starter.cli.context import connect, opened_store, settings_and_catalog
+from airnub_prefect_starter.cli.generic import generic_flow, run_generic
 from airnub_prefect_starter.cli.output import (
     JsonOption,
     progress,
@@ -29,7 +30,7 @@ from airnub_prefect_starter.cli.remote import (
 )
 from airnub_prefect_starter.cli.targets import short
 from airnub_prefect_starter.common.errors import ConfigError
-from airnub_prefect_starter.common.names import Category, Stage
+from airnub_prefect_starter.common.names import GENERIC, Category, Stage
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.common.utils import human_bytes
 from airnub_prefect_starter.control.category_configs import load_section
@@ -74,21 +75,25 @@ def run(
 
     Without a server (PREFECT_API_URL) the embedded one is started. A whole department runs as its
     automations start it, stage by stage. With --on k8s it runs on a release of the Helm chart, each
-    run as a Job; what is registered there is what runs.
+    run as a Job; what is registered there is what runs. Flows of no department are run by
+    `airnub run generic FLOW`.
 
     Example: airnub run project_alpha ingestion/web_page_scraping --set pages.0.delay_s=2
     """
     settings, catalog = settings_and_catalog()
-    entry = catalog.department(department)
-    flow = named_flow(entry, target)
-    if flow is None and (changes or date):
-        option = "--set" if changes else "--date"
-        raise ConfigError(f"{option} needs a stage or a category", "Name one, such as ingestion")
-    with reached(settings, catalog, entry, on, context, release, namespace) as connected:
-        parameters = _parameters(flow, catalog, changes, connected) if flow and changes else {}
-        if date:
-            parameters["date"] = date.date().isoformat()
-        finished = execute(entry, flow, parameters, connected)
+    if department == GENERIC:
+        named = generic_flow(catalog.root, target, changed=bool(changes or date))
+        with reached(settings, catalog, None, on, context, release, namespace) as connected:
+            finished = Finished([run_generic(named, connected)], (), ())
+    else:
+        entry = catalog.department(department)
+        flow = named_flow(entry, target)
+        _require_target(flow, changes, date)
+        with reached(settings, catalog, entry, on, context, release, namespace) as connected:
+            parameters = _parameters(flow, catalog, changes, connected) if flow and changes else {}
+            if date:
+                parameters["date"] = date.date().isoformat()
+            finished = execute(entry, flow, parameters, connected)
     if as_json:
         show_json([as_dict(summary) for summary in finished.summaries])
     else:
@@ -136,13 +141,15 @@ def named_flow(entry: DepartmentEntry, target: str | None) -> Stage | Category |
 def reached(
     settings: Settings,
     catalog: Catalog,
-    entry: DepartmentEntry,
+    entry: DepartmentEntry | None,
     on: str | None,
     context: str | None,
     release: str | None,
     namespace: str | None,
 ) -> AbstractContextManager[Settings]:
     """Point this process at what the options name: a release, or else the embedded platform.
+
+    Of a release, the department's store is reached too; without one the API alone.
 
     Raises:
         ConfigError: They name a release, but without ``--on k8s``. No retry.
@@ -153,6 +160,14 @@ def reached(
     if on is None:
         return _embedded(settings, catalog)
     return on_cluster(settings, chosen_release(settings, context, release, namespace), entry)
+
+
+def _require_target(
+    flow: Stage | Category | None, changes: Collection[str] | None, date: datetime | None
+) -> None:
+    if flow is None and (changes or date):
+        option = "--set" if changes else "--date"
+        raise ConfigError(f"{option} needs a stage or a category", "Name one, such as ingestion")
 
 
 def _require_stages(entry: DepartmentEntry) -> None:
