@@ -121,7 +121,9 @@ def test_it_gets_the_files_and_addresses_it_needs() -> None:
     assert environment["AIRNUB_CLUSTER_FILE"] in mounts
     assert "/etc/airnub/s3-users" in mounts
     assert environment["AIRNUB_STORE_URL"] == "s3://airnub/store"
-    assert environment["SOURCES_URL"] == "http://airnub-sources.airnub.svc.cluster.local:8080"
+    host = "airnub-sources.airnub.svc.cluster.local"
+    assert environment["SOURCES_URL"] == f"http://{host}:8080"
+    assert environment["SOURCES_DATABASE_URL"] == f"postgresql://reader@{host}:5432/flights"
     assert (
         environment["PREFECT_API_URL"] == "http://airnub-server.airnub.svc.cluster.local:4200/api"
     )

@@ -36,6 +36,7 @@ TARGETS = {
     "object store": (component("object-store"), 9000, "TCP"),
     "console": (component("object-store"), 9001, "TCP"),
     "sources": (component("sources"), 8080, "TCP"),
+    "sample database": (component("sources"), 5432, "TCP"),
     "worker": (component("worker"), 8080, "TCP"),
     "run of alpha": (SOURCES["run of alpha"], 8080, "TCP"),
     "run of beta": (SOURCES["run of beta"], 8080, "TCP"),
@@ -49,7 +50,7 @@ TARGETS = {
 }
 
 _KUBERNETES = {"kubernetes", "API server", "internet"}
-_RUN = {"dns", "server", "object store", "sources", "internet"}
+_RUN = {"dns", "server", "object store", "sources", "sample database", "internet"}
 # A stranger's own namespace is open: what stops it is the other side.
 _STRANGER = {
     "dns", "kubernetes", "API server", "internet", "internet, SSH", "metadata", "private",
@@ -100,7 +101,7 @@ def test_with_everything_inside(source: str) -> None:
 @pytest.mark.parametrize("source", CLOUD)
 def test_with_everything_outside(source: str) -> None:
     # The release makes no such components there.
-    inside = {"server", "object store", "sources", "postgresql"}
+    inside = {"server", "object store", "sources", "sample database", "postgresql"}
 
     assert reached(network(*PROFILES["cloud"]), source) - inside == CLOUD[source]
 

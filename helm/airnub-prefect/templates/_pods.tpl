@@ -76,7 +76,9 @@ securityContext:
 {{- define "airnub.addresses" -}}
 {{- $addresses := deepCopy .Values.addresses -}}
 {{- if .Values.sources.enabled -}}
-{{- $_ := set $addresses "SOURCES_URL" (printf "http://%s:8080" (include "airnub.host" (dict "root" . "component" "sources"))) -}}
+{{- $host := include "airnub.host" (dict "root" . "component" "sources") -}}
+{{- $_ := set $addresses "SOURCES_URL" (printf "http://%s:8080" $host) -}}
+{{- $_ := set $addresses "SOURCES_DATABASE_URL" (printf "postgresql://reader@%s:5432/flights" $host) -}}
 {{- end -}}
 {{ toYaml $addresses }}
 {{- end }}

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from airnub_prefect_starter.common.errors import PlatformError
 from airnub_prefect_starter.common.settings import Settings
@@ -89,9 +90,19 @@ class Layout:
         return self.home / "platform.json"
 
     @property
+    def schemas(self) -> Path:
+        """Folder that keeps what is known of the flows' parameters."""
+        return self.home / "parameter-schemas"
+
+    @property
     def token(self) -> Path:
         """File with the token of the sample sources' private API."""
         return self.home / "sources-token"
+
+    @property
+    def sources_database(self) -> Path:
+        """File of the sample database."""
+        return self.home / "sources.db"
 
     @property
     def lock(self) -> Path:
@@ -191,14 +202,33 @@ def sources_url(settings: Settings, state: PlatformState) -> str | None:
     return f"http://{HOST}:{state.sources_port}"
 
 
+def own_database_url(settings: Settings) -> str:
+    """Return the address of the platform's own sample database."""
+    return f"sqlite:///{quote(str(Layout(settings.home).sources_database.absolute()))}"
+
+
+def _database_url(settings: Settings, state: PlatformState) -> str | None:
+    given = settings.environment.get("SOURCES_DATABASE_URL")
+    if given or state.sources_port is None:
+        return given or None
+    return own_database_url(settings)
+
+
+def _sources(settings: Settings, state: PlatformState) -> dict[str, str]:
+    url, database = sources_url(settings, state), _database_url(settings, state)
+    return {
+        **({"SOURCES_URL": url, "SOURCES_TOKEN": sources_token(settings)} if url else {}),
+        **({"SOURCES_DATABASE_URL": database} if database else {}),
+    }
+
+
 def platform_environment(settings: Settings, state: PlatformState) -> dict[str, str]:
     """Compute the variables that point a process at the embedded platform."""
-    url = sources_url(settings, state)
     direct = without_proxy(settings.environment)
     return {
         **_SERVER_SETTINGS,
         **_WORKER_SETTINGS,
-        **({"SOURCES_URL": url, "SOURCES_TOKEN": sources_token(settings)} if url else {}),
+        **_sources(settings, state),
         "PREFECT_HOME": str(Layout(settings.home).prefect_home),
         "PREFECT_API_URL": state.api_url,
         "PREFECT_UI_URL": state.ui_url,

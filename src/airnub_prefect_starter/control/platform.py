@@ -23,6 +23,7 @@ from airnub_prefect_starter.control.environment import (
     child_environment,
     file_errors,
     fingerprint,
+    own_database_url,
     read_state,
     sources_url,
     write_state,
@@ -202,6 +203,8 @@ class _Starter:
         if SOURCES not in _names(self._settings):
             return None
         options = ["--port", str(self._state.sources_port), "--enable-control"]
+        if not self._settings.environment.get("SOURCES_DATABASE_URL"):
+            options += ["--database", own_database_url(self._settings)]
         return self._ensure(SOURCES, ["airnub_prefect_starter.demo", *options])
 
     def _start_worker(self) -> None:

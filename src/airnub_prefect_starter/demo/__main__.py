@@ -11,6 +11,8 @@ import threading
 from collections.abc import Sequence
 
 from airnub_prefect_starter.common.errors import StarterError
+from airnub_prefect_starter.demo.data import SampleTables
+from airnub_prefect_starter.demo.database import fill_database
 from airnub_prefect_starter.demo.server import LOOPBACK, SourceServer
 from airnub_prefect_starter.demo.site import SiteOptions
 
@@ -27,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         enable_control=options.enable_control,
     )
     try:
+        if options.database:
+            fill_database(options.database, SampleTables())
         _serve(SourceServer(options.port, options.host, site))
     except StarterError as error:
         sys.stderr.write(f"error: {error}\n")
@@ -51,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--port", type=_port, default=0, help="0 takes a free one (default)")
     parser.add_argument("--host", default=LOOPBACK, help=f"address to bind (default {LOOPBACK})")
+    parser.add_argument("--database", metavar="URL", help="fill this database first, once")
     parser.add_argument(
         "--break",
         dest="broken",

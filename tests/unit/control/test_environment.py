@@ -18,6 +18,7 @@ from airnub_prefect_starter.control.environment import (
     use_platform,
     write_state,
 )
+from airnub_prefect_starter.core.database_url import check_database_url
 
 STATE = PlatformState(port=4321, sources_port=4322)
 
@@ -88,6 +89,16 @@ def test_sources_are_the_platforms_own_unless_an_address_is_given(tmp_path: Path
 
     assert own["SOURCES_URL"] == "http://127.0.0.1:4322"
     assert given["SOURCES_URL"] == "http://s.example"
+
+
+def test_the_sample_database_is_the_platforms_own_unless_another_is_named(tmp_path: Path) -> None:
+    own = platform_environment(settings(tmp_path), STATE)
+    url = "postgresql://reader@db.example/flights"
+    given = platform_environment(settings(tmp_path, SOURCES_DATABASE_URL=url), STATE)
+
+    assert own["SOURCES_DATABASE_URL"].startswith("sqlite:////")
+    assert check_database_url(own["SOURCES_DATABASE_URL"]).endswith("/sources.db")
+    assert given["SOURCES_DATABASE_URL"] == url
 
 
 def test_the_token_is_made_once_readable_by_its_owner_alone(tmp_path: Path) -> None:
