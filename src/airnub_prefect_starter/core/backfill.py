@@ -119,7 +119,7 @@ def _lost(store: Store, namespace: str, source_id: str) -> str:
     for digest, size in blobs_of(manifest):
         stat = store.backend.stat(layout.blob_key(digest))
         if stat is None:
-            return f"{name}: its blob {digest} is gone"
+            return f"{name}: its blob {digest.hex[:12]} is gone"
         if size is not None and stat.size != size:
-            return f"{name}: its blob {digest} has {stat.size:,} bytes instead of {size:,}"
+            return f"{name}: its blob {digest.hex[:12]} has {stat.size:,} bytes, not {size:,}"
     return ""
