@@ -35,10 +35,14 @@ _START_S = 60
 
 @dataclass(frozen=True)
 class Postgres:
-    """A server, and how to be let in."""
+    """A server, and how to be let in.
+
+    ``ours`` says that it was started for the tests, so that databases and users may be made.
+    """
 
     url: str
     password: SecretStr
+    ours: bool
 
     def connect(self) -> psycopg.Connection:
         """Open a connection whose every statement counts at once."""
@@ -61,14 +65,14 @@ class Postgres:
 def postgres_server() -> Iterator[Postgres]:
     """Give a server, or skip and say why."""
     if named := os.environ.get(NAMED):
-        yield Postgres(named, SecretStr(os.environ.get(NAMED_PASSWORD, "")))
+        yield Postgres(named, SecretStr(os.environ.get(NAMED_PASSWORD, "")), ours=False)
         return
     programs = [shutil.which("initdb"), shutil.which("postgres")]
     if None in programs:
         pytest.skip(f"No {NAMED} is set and no initdb and postgres are on the PATH")
     with tempfile.TemporaryDirectory(prefix="postgres-") as folder, _running(Path(folder)) as port:
         url = f"postgresql://{USER}@127.0.0.1:{port}/{DATABASE}"
-        yield Postgres(url, SecretStr(PASSWORD))
+        yield Postgres(url, SecretStr(PASSWORD), ours=True)
 
 
 @contextmanager
