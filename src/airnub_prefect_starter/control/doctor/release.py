@@ -167,17 +167,22 @@ def by_namespace(context: Context, read: Callable[[str], Read]) -> dict[str, Rea
 
 def volumes(context: Context) -> Finding:
     """Look how full the volumes of database and object store are."""
-    sets = context.release.items("statefulsets", *_selected(context))
-    if not sets:
-        return ok("the release has none of its own")
+    claims = " ".join(
+        context.release.kubectl("get", "pvc", "--namespace", context.release.namespace)
+    )
     used: dict[str, float] = {}
     told = []
-    for name, path in map(_volume, sets):
-        used[name], free = _df(context, name, path)
-        told.append(f"{name} {used[name]:.0%} used, {human_bytes(free)} free")
+    try:
+        for name, path in map(_volume, context.release.items("statefulsets", *_selected(context))):
+            used[name], free = _df(context, name, path)
+            told.append(f"{name} {used[name]:.0%} used, {human_bytes(free)} free")
+    except PlatformError as error:
+        # No reason to call it broken: the pod may be starting, or its image have no df.
+        return warn(error.message, claims)
+    if not used:
+        return ok("the release has none of its own")
     fullest = max(used, key=used.__getitem__)
-    claims = context.release.kubectl("get", "pvc", "--namespace", context.release.namespace)
-    fix = f"{' '.join(claims)}   # enlarge the claim data-{fullest}-0, or collect garbage"
+    fix = f"{claims}   # enlarge the claim data-{fullest}-0, or collect garbage"
     return by_fill(used[fullest], ", ".join(told), fix, context.thresholds)
 
 

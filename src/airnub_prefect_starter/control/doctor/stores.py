@@ -9,13 +9,15 @@ import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from airnub_prefect_starter.common.errors import ObjectNotFoundError, PlatformError
 from airnub_prefect_starter.control.doctor.context import Context
 from airnub_prefect_starter.control.doctor.findings import Finding, fail, listed, ok, warn
 from airnub_prefect_starter.control.k8s.access import use_cluster
 
-LIMIT_S = 30.0
+LIMIT_S = 60.0
+_ONE_S = LIMIT_S - 5
 _PARALLEL = 4
 
 
@@ -34,9 +36,8 @@ class _Answer:
 
 def store(context: Context) -> Finding:
     """Examine the store of every department."""
-    environments = {name: _environment(context, name) for name in context.catalog.entries}
     with ThreadPoolExecutor(_PARALLEL) as threads:
-        answers = list(threads.map(_ask, environments, environments.values()))
+        answers = list(threads.map(partial(_ask, context), context.catalog.entries))
     broken = [each for each in answers if each.code not in {0, ObjectNotFoundError.exit_code}]
     if broken:
         return fail(listed(broken), *(each.fix for each in broken))
@@ -61,21 +62,24 @@ def _environment(context: Context, department: str) -> Mapping[str, str]:
     }
 
 
-def _ask(department: str, environ: Mapping[str, str]) -> _Answer:
+def _ask(context: Context, department: str) -> _Answer:
     """Ask in a process of its own: keys are read from the environment, and S3 waits for long."""
     words = ["store", "doctor", "--department", department, "--json"]
     try:
+        environ = _environment(context, department)
         done = subprocess.run(  # noqa: S603 - this program
             [sys.executable, "-m", "airnub_prefect_starter", *words],
             env=environ,
             capture_output=True,
             text=True,
-            timeout=LIMIT_S - 5,
+            timeout=_ONE_S,
             check=False,
         )
+    except PlatformError as error:
+        return _Answer(department, error.exit_code, error.message, error.remedy)
     except subprocess.TimeoutExpired:
         again = f"airnub {' '.join(words[:-1])}"
-        return _Answer(department, 1, f"no answer in {LIMIT_S - 5:.0f} s", again)
+        return _Answer(department, 1, f"no answer in {_ONE_S:.0f} s", again)
     if done.returncode:
         return _error(department, done)
     return _lacking(department, done.stdout)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import ExitStack, contextmanager
+from threading import Lock
 from urllib.parse import urlsplit
 
 import yaml
@@ -148,6 +149,7 @@ class ReleaseAccess:
         self.client = _Client.model_validate(yaml.safe_load(files["client.yaml"]))
         self.cluster = _Cluster.model_validate(yaml.safe_load(files["cluster.yaml"]))
         self._reached: dict[tuple[str, str, int], str] = {}
+        self._opening = Lock()
 
     def addresses(self) -> dict[str, str]:
         """What ``${NAME}`` stands for there, as its pods see it."""
@@ -164,19 +166,20 @@ class ReleaseAccess:
         }
         for variable, (name, key) in secrets.items():
             if name:
-                found[variable] = self._release.secret(name, self._release.namespace)[key]
+                (found[variable],) = self._values(self._release.namespace, name, key)
         return {**found, "PREFECT_API_URL": self.reachable(client.api_url)}
 
     def store(self, department: DepartmentEntry) -> dict[str, str]:
         """Variables that point at the stores, with a department's key."""
         s3 = self.cluster.s3
-        key = self._release.secret(s3.secret_name, self.namespace(department))
+        names = ("access-key-id", "secret-access-key")
+        key_id, key = self._values(self.namespace(department), s3.secret_name, *names)
         endpoint = s3.endpoint_url
         return {
             "AIRNUB_STORE_URL": self.client.store_url,
             "AWS_REGION": s3.region,
-            "AWS_ACCESS_KEY_ID": key["access-key-id"],
-            "AWS_SECRET_ACCESS_KEY": key["secret-access-key"],
+            "AWS_ACCESS_KEY_ID": key_id,
+            "AWS_SECRET_ACCESS_KEY": key,
             **({"AWS_ENDPOINT_URL": self.reachable(endpoint)} if endpoint else {}),
         }
 
@@ -193,6 +196,16 @@ class ReleaseAccess:
             )
         return placed[department.name.id].namespace
 
+    def _values(self, namespace: str, secret: str, *keys: str) -> list[str]:
+        found = self._release.secret(secret, namespace)
+        missing = [key for key in keys if key not in found]
+        if missing:
+            raise PlatformError(
+                f"The Secret {secret} in {namespace} has no key {', '.join(missing)}",
+                "See `airnub doctor --k8s`",
+            )
+        return [found[key] for key in keys]
+
     def reachable(self, url: str) -> str:
         """Give an address of this machine for one that only the cluster knows; others as is."""
         parts = urlsplit(url)
@@ -200,7 +213,8 @@ class ReleaseAccess:
         if not found:
             return url
         service = (found[2], found[1], parts.port or 80)
-        if service not in self._reached:
-            forward = self._ports.enter_context(PortForward(self._release, *service))
-            self._reached[service] = forward.address
+        with self._opening:
+            if service not in self._reached:
+                forward = self._ports.enter_context(PortForward(self._release, *service))
+                self._reached[service] = forward.address
         return f"{parts.scheme}://{self._reached[service]}{parts.path}"

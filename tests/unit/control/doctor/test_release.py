@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,15 @@ import yaml
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control.doctor import departments, platforms, release
 from airnub_prefect_starter.control.doctor.context import Context
+from airnub_prefect_starter.control.doctor.examination import ON_CLUSTER
 from airnub_prefect_starter.control.doctor.findings import Check, Finding, examine, ok
 from airnub_prefect_starter.control.k8s.release import Release
 from airnub_prefect_starter.core.departments import load_catalog
+from tests.broken_s3 import BrokenS3
 from tests.cluster_kit import CLUSTER
 from tests.unit.control.k8s.fake_tools import FakeTools
+
+STORES = replace(next(each for each in ON_CLUSTER if each.name == "stores"), needs=())
 
 Thing = dict[str, Any]
 
@@ -389,13 +394,57 @@ def test_volumes(context: Context, tools: FakeTools, used: int, state: str) -> N
 def test_a_volume_that_cannot_be_asked(context: Context, tools: FakeTools) -> None:
     tools.says("kubectl", "exec", "no such thing")
 
-    assert asked(context, "volumes").what == "df in airnub-postgresql printed 'no such thing'"
+    found = asked(context, "volumes")
+
+    assert (found.state, found.what) == (
+        "warn",
+        "df in airnub-postgresql printed 'no such thing'",
+    )
+    assert found.fixes == ("kubectl --context kind-airnub get pvc --namespace airnub",)
 
 
 def test_a_release_without_volumes(context: Context, tools: FakeTools) -> None:
     tools.gives("kubectl", "get statefulsets")
 
     assert asked(context, "volumes") == ok("the release has none of its own")
+
+
+def key(**values: str) -> Thing:
+    """Give a Secret as kubectl does."""
+    names = {name.replace("_", "-"): value.encode() for name, value in values.items()}
+    return {"data": {name: base64.b64encode(value).decode() for name, value in names.items()}}
+
+
+def test_a_store_is_tried_with_the_department_s_key(context: Context, tools: FakeTools) -> None:
+    with BrokenS3() as broken:
+        s3 = {**CLUSTER["s3"], "endpoint_url": broken.endpoint}
+        files = {
+            "client.yaml": CLIENT.replace("airnub/store", "bucket/store"),
+            "cluster.yaml": json.dumps({"s3": s3}),
+        }
+        tools.gives("kubectl", "metadata.name=airnub-cluster", {"data": files})
+        words = "airnub-dept-sample --field-selector metadata.name=airnub-s3"
+        environ = broken.environment
+        right = key(
+            access_key_id=environ["AWS_ACCESS_KEY_ID"],
+            secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
+        )
+        tools.gives("kubectl", words, right)
+        found = examine([STORES], context).findings["stores"]
+
+    assert found == ok("1 written, read and verified")
+
+
+def test_a_department_whose_key_is_incomplete(context: Context, tools: FakeTools) -> None:
+    words = "airnub-dept-sample --field-selector metadata.name=airnub-s3"
+    tools.gives("kubectl", words, key(access_key_id="id"))
+
+    found = examine([STORES], context).findings["stores"]
+
+    assert (found.state, found.fixes) == ("fail", ("See `airnub doctor --k8s`",))
+    assert found.what == (
+        "sample: The Secret airnub-s3 in airnub-dept-sample has no key secret-access-key"
+    )
 
 
 def test_the_settings_that_hold_there(context: Context, tools: FakeTools) -> None:

@@ -142,6 +142,22 @@ def test_a_key_that_is_missing(release: FakeTools, settings: Settings) -> None:
         environment(settings)
 
 
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [
+        ("airnub-api-auth", "airnub-api-auth in airnub has no key auth-string"),
+        ("airnub-s3", "airnub-s3 in airnub-dept-sample has no key secret-access-key"),
+    ],
+)
+def test_a_secret_without_a_key(
+    release: FakeTools, settings: Settings, name: str, missing: str
+) -> None:
+    release.gives("kubectl", f"metadata.name={name}", secret(access_key_id="id"))
+
+    with pytest.raises(PlatformError, match=missing):
+        environment(settings)
+
+
 def test_the_release_says_where_a_department_is(release: FakeTools, settings: Settings) -> None:
     placed = "departments: {sample: {namespace: airnub-elsewhere, workPool: airnub}}\n"
     configured(release, CLIENT, CLUSTER + placed)

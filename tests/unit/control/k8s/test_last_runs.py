@@ -149,7 +149,7 @@ def test_a_server_that_gives_no_tokens(status: int, fine: bool) -> None:
         if fine:
             assert last_runs({"PREFECT_API_URL": api.url}, 1) == []
         else:
-            with pytest.raises(PlatformError, match="does not answer as an API|refuses these credentials"):
+            with pytest.raises(PlatformError, match=r"an API|credentials"):
                 last_runs({"PREFECT_API_URL": api.url}, 1)
 
 
@@ -157,5 +157,5 @@ def test_a_server_that_gives_no_tokens(status: int, fine: bool) -> None:
     ("status", "body"), [(401, b"Unauthorized"), (500, b""), (200, b"<html>")], ids=str
 )
 def test_answers_that_are_none(status: int, body: bytes) -> None:
-    with answering(status, body) as api, pytest.raises(PlatformError, match="does not answer as an API|refuses these credentials"):
+    with answering(status, body) as api, pytest.raises(PlatformError, match=r"an API|credentials"):
         last_runs({"PREFECT_API_URL": api.url}, 1)
