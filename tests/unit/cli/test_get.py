@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from airnub_prefect_starter.common.utils import generate_sha256_hash
+from airnub_prefect_starter.core.database import core_fetch_table
+from airnub_prefect_starter.core.sources import DatabaseSource
 from tests.unit.cli.kit import NAMESPACE, Project
 
 BINARY = bytes(range(256)) * 9
@@ -44,6 +47,29 @@ def test_a_file_is_written(project: Project, digest: str, tmp_path: Path, link: 
 
     assert (done.code, done.text) == (0, f"{digest}  {target}\n")
     assert target.read_bytes() == BINARY
+
+
+def test_increments_are_written_in_their_order(project: Project, tmp_path: Path) -> None:
+    for name, watermark in (("one", 1), ("two", 2)):
+        with sqlite3.connect(tmp_path / "shop.db") as connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS items (id TEXT, w INTEGER)")
+            connection.execute("INSERT INTO items VALUES (?, ?)", (name, watermark))
+        connection.close()
+        url = f"sqlite:///{tmp_path / 'shop.db'}"
+        source = DatabaseSource(
+            source_id="items", url=url, table="items", key=("id",), watermark="w"
+        )
+        core_fetch_table(project.store, source, namespace="ingestion.shop")
+
+    alone = project.run("store", "get", "ingestion.shop/items")
+    done = project.run("store", "get", "ingestion.shop/items", "--to", tmp_path / "out")
+
+    assert "has 2 outputs" in alone.stderr
+    assert done.code == 0
+    assert {path.name: path.read_text() for path in (tmp_path / "out").iterdir()} == {
+        "0001-items.ndjson": '{"id":"one","w":1}\n',
+        "0002-items.ndjson": '{"id":"two","w":2}\n',
+    }
 
 
 def test_every_output_is_written_to_a_folder(project: Project, digest: str, tmp_path: Path) -> None:

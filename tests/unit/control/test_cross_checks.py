@@ -12,7 +12,7 @@ from airnub_prefect_starter.core.analysis import AnalysisStep
 from airnub_prefect_starter.core.configuration import ConfigModel, YamlDocument, validate
 from airnub_prefect_starter.core.data_cleaning import ProcessingStep
 from airnub_prefect_starter.core.departments import DepartmentEntry, DepartmentSpec
-from airnub_prefect_starter.core.sources import FileSource
+from airnub_prefect_starter.core.sources import DatabaseSource, FileSource
 
 ENTRY = DepartmentEntry(
     Department("alpha", "Alpha"),
@@ -28,6 +28,7 @@ ENTRY = DepartmentEntry(
 
 class Section(ConfigModel):
     files: tuple[FileSource, ...] = ()
+    databases: tuple[DatabaseSource, ...] = ()
     tables: tuple[ProcessingStep, ...] = ()
     analyses: tuple[AnalysisStep, ...] = ()
 
@@ -63,6 +64,13 @@ TABLE = "table: {key: [a], columns: [{name: a, dtype: int}]}"
             ],
         ),
         (
+            "databases: [{source_id: a, url: 'sqlite:////x', table: t, key: [k], secret: token}]",
+            [
+                "files.yaml:1:13: the department has no secret: 'token'. "
+                "Did you mean 'sources-token'? Known: sources-token"
+            ],
+        ),
+        (
             f"tables: [{{source_id: t, inputs: [ingestion.file/a], {TABLE}}}]",
             [
                 "files.yaml:1:10: the department has no category of the ref ingestion.file/a: "
@@ -77,7 +85,7 @@ TABLE = "table: {key: [a], columns: [{name: a, dtype: int}]}"
             ],
         ),
     ],
-    ids=["sound", "twice", "secret", "input of a table", "table of an analysis"],
+    ids=["sound", "twice", "secret", "password", "input of a table", "table of an analysis"],
 )
 def test_a_mistake_has_its_place_and_what_is_known(
     mistakes: Callable[[str], list[str]], text: str, expected: list[str]

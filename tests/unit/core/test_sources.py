@@ -13,6 +13,7 @@ from airnub_prefect_starter.core.sources import (
     ApiSource,
     AuthHeader,
     CursorPaging,
+    DatabaseSource,
     FileSource,
     HttpLimits,
     PageSource,
@@ -94,3 +95,37 @@ def test_a_secret_is_named_not_given() -> None:
         "header": "Authorization",
         "prefix": "Bearer ",
     }
+
+
+TABLE = {"source_id": "a", "url": "sqlite:////shop.db", "table": "items", "key": ["id"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"url": "postgresql://me:hunter2@h/d"}, "name a secret of the department"),
+        ({"url": "mysql://h/d"}, "neither a postgresql"),
+        ({"key": []}, "at least 1"),
+        ({"key": ["id", "id"]}, "key names a column twice"),
+        ({"columns": ["name"]}, "'id' of key or watermark is not among the columns"),
+        ({"columns": ["id"], "watermark": "w"}, "'w' of key or watermark"),
+        ({"chunk_rows": 0}, "greater than or equal to 1"),
+        ({"chunk_rows": 10**7}, "less than or equal to 1000000"),
+        ({"on_schema_change": "ignore"}, "'fail' or 'accept'"),
+        ({"query": "SELECT 1"}, "Extra inputs"),
+        ({"secret": "A Secret"}, "match pattern"),
+        ({"source_id": "a-{date}"}, "its address has none"),
+        ({"table": "items_{date:%Y%m%d}"}, "source_id has none"),
+    ],
+)
+def test_a_table_that_is_described_wrongly(changes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason) as found:
+        DatabaseSource.model_validate({**TABLE, **changes})
+
+    assert "hunter2" not in str(found.value)
+
+
+def test_rows_are_ordered_by_the_watermark_then_the_key() -> None:
+    table = DatabaseSource.model_validate({**TABLE, "key": ["w", "id"], "watermark": "w"})
+
+    assert table.order == ("w", "id")
