@@ -5,6 +5,7 @@ group if anything failed. So flows need no ``try`` and nothing that failed ends 
 """
 
 import contextvars
+import pickle
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,6 +31,18 @@ class PartialFailureError(ExceptionGroup[Exception]):
     """Some of many failed; the message names each, ``results`` holds what succeeded."""
 
     results: tuple[Any, ...] = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let what succeeded reach another process, whatever it was that failed."""
+        return type(self), (self.message, [_portable(each) for each in self.exceptions]), vars(self)
+
+
+def _portable(error: Exception) -> Exception:
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    except Exception:  # noqa: BLE001 - pickling runs any class's own code
+        return RuntimeError(describe_failure(error))
+    return error
 
 
 @dataclass(frozen=True)

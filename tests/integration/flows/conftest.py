@@ -12,10 +12,8 @@ os.environ.setdefault("PREFECT_HOME", tempfile.mkdtemp(prefix="prefect-home-"))
 import pytest
 
 from airnub_prefect_starter.common.settings import Settings, load_settings
-from airnub_prefect_starter.control import platform
-from airnub_prefect_starter.control.environment import Layout, child_environment, read_state
 from airnub_prefect_starter.core.store import Store, department_url, open_store
-from tests.integration.flows.kit import ROOT, airnub
+from tests.integration.flows.kit import ROOT, airnub, platform_of
 from tests.s3_kit import reaching, s3_server
 
 
@@ -38,26 +36,9 @@ def environment(
     store_root: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, str]]:
     """Start a platform for this repository below a temporary folder; give its environment."""
-    clean = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("AIRNUB_", "PREFECT_", "SOURCES_"))
-    }
-    settings = load_settings(
-        {
-            **clean,
-            **store_root,
-            "AIRNUB_PROJECT_ROOT": str(ROOT),
-            "AIRNUB_HOME": str(tmp_path_factory.mktemp("platform") / "state"),
-        }
-    )
-    try:
-        platform.up(settings)
-        state = read_state(Layout(settings.home))
-        assert state is not None
-        yield child_environment(settings, state)
-    finally:
-        platform.down(settings)
+    home = tmp_path_factory.mktemp("platform") / "state"
+    with platform_of(ROOT, home, **store_root) as given:
+        yield given
 
 
 @pytest.fixture(scope="session")

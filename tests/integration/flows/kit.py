@@ -1,13 +1,19 @@
 """What the tests of the departments share: the stores, the command line, the API."""
 
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from airnub_prefect_starter.common.settings import load_settings
+from airnub_prefect_starter.control import platform
+from airnub_prefect_starter.control.environment import Layout, child_environment, read_state
 from airnub_prefect_starter.core.manifest_models import RunReport
 from airnub_prefect_starter.core.store import Store
 
@@ -17,6 +23,26 @@ TIMEOUT_S = 240
 # Each has a platform of its own, which may be on another worker (see the conftest above).
 ON_DISK = pytest.mark.parametrize("store_root", ["disk"], indirect=True)
 ON_EVERY_STORE = pytest.mark.parametrize("store_root", ["disk", "minio"], indirect=True)
+
+
+@contextmanager
+def platform_of(project: Path, home: Path, **environ: str) -> Iterator[dict[str, str]]:
+    """Run a platform of its own for a project, and give its environment."""
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AIRNUB_", "PREFECT_", "SOURCES_"))
+    }
+    settings = load_settings(
+        {**clean, **environ, "AIRNUB_PROJECT_ROOT": str(project), "AIRNUB_HOME": str(home)}
+    )
+    try:
+        platform.up(settings)
+        state = read_state(Layout(settings.home))
+        assert state is not None
+        yield child_environment(settings, state)
+    finally:
+        platform.down(settings)
 
 
 def airnub(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:

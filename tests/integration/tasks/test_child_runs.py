@@ -7,6 +7,7 @@ from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
 from prefect.states import Cancelled, Completed, Crashed, Failed, Running
 from prefect.utilities.callables import parameter_schema
 
@@ -126,5 +127,21 @@ def test_a_run_that_raised_nothing_is_told_by_its_state(
         with pytest.raises(RunFailedError, match=expected) as caught:
             result_of(wait_for_runs([run])[run.id])
         assert caught.value.__notes__ == [f"run {run.name}"]
+
+    stage()
+
+
+def test_what_cannot_be_read_any_more_is_told_by_the_state(client: SyncPrefectClient) -> None:
+    @flow(persist_result=True)
+    def stage() -> None:
+        run = start_run(CATEGORY, category, ("a",))
+        context = FlowRunContext.get()
+        assert context is not None
+        record = context.result_store.create_result_record("lost", key="lost")
+        client.set_flow_run_state(run.id, Failed(message="It broke", data=record), force=True)
+
+        with pytest.raises(RunFailedError, match="The run ended Failed: It broke") as caught:
+            result_of(wait_for_runs([run])[run.id])
+        assert caught.value.__cause__ is not None
 
     stage()

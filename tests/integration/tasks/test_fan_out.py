@@ -1,6 +1,7 @@
 """Many at once: good ones are kept, failed ones are named, and the end is never falsely green."""
 
 import datetime as dt
+import pickle
 import threading
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from airnub_prefect_starter.tasks.fan_out import (
     Outcomes,
     PartialFailureError,
     Subflow,
+    describe_failure,
     fan_out,
     run_together,
     source_id,
@@ -133,3 +135,32 @@ def test_what_a_failed_flow_kept_is_not_lost() -> None:
     outcomes = Outcomes({"files": ["a", "b"]}, {"pages": partial, "apis": ValueError("no")})
 
     assert outcomes.kept() == ["a", "b", "kept"]
+
+
+class UnreadableError(Exception):
+    """Cannot be unpickled: its arguments are not those of its constructor."""
+
+    def __init__(self, one: str, two: str) -> None:
+        super().__init__(f"{one} {two}")
+
+
+def test_what_was_kept_reaches_another_process_whatever_failed() -> None:
+    inner = Outcomes({"a": 1}, {"b": UnreadableError("no", "way"), "c": SourceRejectedError("404")})
+    with pytest.raises(PartialFailureError) as caught:
+        inner.require_all()
+
+    found = pickle.loads(pickle.dumps(caught.value))  # noqa: S301 - our own bytes
+
+    assert isinstance(found, PartialFailureError)
+    assert (found.message, found.results) == (caught.value.message, (1,))
+    assert [repr(each) for each in found.exceptions] == [
+        "RuntimeError('UnreadableError: no way')",
+        "SourceRejectedError('404', '')",
+    ]
+
+
+def test_notes_are_told() -> None:
+    error = ValueError("no")
+    error.add_note("run a-b")
+
+    assert describe_failure(error) == "ValueError: no (run a-b)"
