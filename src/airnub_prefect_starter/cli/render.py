@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,8 +10,7 @@ import typer
 from airnub_prefect_starter.cli.context import settings_and_catalog
 from airnub_prefect_starter.cli.output import JsonOption, say, show_json
 from airnub_prefect_starter.common.errors import ConfigError, DifferencesError
-from airnub_prefect_starter.common.settings import Settings
-from airnub_prefect_starter.control.render import render_files
+from airnub_prefect_starter.control.render import render_files, stale_files
 
 
 def render(
@@ -28,7 +27,7 @@ def render(
     """
     settings, catalog = settings_and_catalog()
     wanted = render_files(catalog)
-    stale = {path: text for path, text in wanted.items() if _is_stale(settings, path, text)}
+    stale = stale_files(wanted, settings.project_root)
     if check and stale:
         raise DifferencesError(f"Stale: {', '.join(map(str, stale))}", "Run `airnub render`")
     for path, text in stale.items():
@@ -38,11 +37,6 @@ def render(
         return
     for path in wanted:
         say(f"{'written' if path in stale else 'unchanged'}  {path}")
-
-
-def _is_stale(settings: Settings, path: PurePosixPath, text: str) -> bool:
-    target = settings.project_root / path
-    return not target.is_file() or target.read_bytes() != text.encode()
 
 
 def _write(target: Path, text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
@@ -39,6 +39,15 @@ def render_files(catalog: Catalog) -> dict[PurePosixPath, str]:
         CODEOWNERS: _codeowners(catalog),
         **render_workflows(),
     }
+
+
+def stale_files(files: Mapping[PurePosixPath, str], root: Path) -> dict[PurePosixPath, str]:
+    """Give those of the generated files that are not below a folder as they should be."""
+    return {path: text for path, text in files.items() if _is_stale(root / path, text)}
+
+
+def _is_stale(target: Path, text: str) -> bool:
+    return not target.is_file() or target.read_bytes() != text.encode()
 
 
 _ENTER_IMAGE_ROOT = {

@@ -60,9 +60,7 @@ class Api:
                 self._authorize(session)
                 if method == "POST":
                     _bring_token(session, self.url)
-                answer = session.request(
-                    method, f"{self.url}{path}", json=body, timeout=_TIMEOUT_S
-                )
+                answer = session.request(method, f"{self.url}{path}", json=body, timeout=_TIMEOUT_S)
                 answer.raise_for_status()
             except requests.RequestException as exc:
                 raise _unanswered(self.url, exc) from exc

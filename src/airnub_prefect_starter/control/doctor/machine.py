@@ -14,7 +14,7 @@ from airnub_prefect_starter.control.doctor.context import Context, Thresholds
 from airnub_prefect_starter.control.doctor.findings import Finding, fail, listed, ok, warn
 from airnub_prefect_starter.control.environment import Layout, read_state
 from airnub_prefect_starter.control.probes import is_free
-from airnub_prefect_starter.control.render import render_files
+from airnub_prefect_starter.control.render import render_files, stale_files
 
 _TIMEOUT_S = 5
 
@@ -100,12 +100,7 @@ def by_fill(used: float, told: str, fix: str, thresholds: Thresholds) -> Finding
 def rendered(context: Context) -> Finding:
     """Look whether the generated files are those of the departments' files."""
     files = render_files(context.catalog)
-    root = context.settings.project_root
-    stale = [
-        path
-        for path, text in files.items()
-        if not (root / path).is_file() or (root / path).read_bytes() != text.encode()
-    ]
+    stale = list(stale_files(files, context.settings.project_root))
     if stale:
         return fail(f"stale: {listed(stale)}", "airnub render")
     return ok(f"{len(files)} up to date")
