@@ -65,10 +65,7 @@ TABLE = "table: {key: [a], columns: [{name: a, dtype: int}]}"
         ),
         (
             "databases: [{source_id: a, url: 'sqlite:////x', table: t, key: [k], secret: token}]",
-            [
-                "files.yaml:1:13: the department has no secret: 'token'. "
-                "Did you mean 'sources-token'? Known: sources-token"
-            ],
+            ["files.yaml:1:13: the department has no secret: 'token'. Known: sources-token"],
         ),
         (
             f"tables: [{{source_id: t, inputs: [ingestion.file/a], {TABLE}}}]",
