@@ -136,6 +136,17 @@ class Context:
         return ReleaseAccess(self.release, self.platform.ports)
 
     @property
+    def prefect(self) -> str:
+        """Prefect's own program for a person, pointed at the server."""
+        if not self.on_cluster:
+            return f"PREFECT_API_URL={self.api.url} prefect"
+        release = self.release
+        where = f"--context {release.context} --release {release.name}"
+        # Any department will do: it is for the store, which is not needed.
+        department = next(iter(self.catalog.entries))
+        return f"airnub k8s exec {where} --namespace {release.namespace} {department} prefect"
+
+    @property
     def on_cluster(self) -> bool:
         """Whether a release is meant."""
         return self.platform.release is not None

@@ -53,7 +53,10 @@ def _fixes_of_pools(
     wrong = [
         name for name, kind in wanted.items() if found.get(name, {}).get("type") not in {None, kind}
     ]
-    return [*(f"prefect work-pool delete {name}" for name in wrong), context.commands.register]
+    return [
+        *(f"{context.prefect} work-pool delete {name}" for name in wrong),
+        context.commands.register,
+    ]
 
 
 def worker(context: Context) -> Finding:
@@ -144,8 +147,10 @@ def _fixes_of_stuck(context: Context, stuck: Sequence[Run]) -> list[str]:
 
 
 def _fixes(context: Context, runs: Sequence[Run]) -> list[str]:
-    command = f"PREFECT_API_URL={context.api.url} prefect flow-run"
-    return [f"{command} cancel {each['id']}   # {each['name']}" for each in runs[:_NAMED]]
+    return [
+        f"{context.prefect} flow-run cancel {each['id']}   # {each['name']}"
+        for each in runs[:_NAMED]
+    ]
 
 
 def _runs(context: Context, wanted: Mapping[str, Any]) -> list[dict[str, Any]]:

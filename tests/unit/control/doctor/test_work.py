@@ -6,8 +6,11 @@ import pytest
 
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control.doctor import work
+from airnub_prefect_starter.control.doctor.context import Context, Platform, Server
 from airnub_prefect_starter.control.doctor.findings import Check, Finding, examine
-from tests.unit.control.doctor.kit import FakeApi, ago, context_of
+from airnub_prefect_starter.control.k8s.release import Release
+from airnub_prefect_starter.core.departments import load_catalog
+from tests.unit.control.doctor.kit import COMMANDS, FakeApi, ago, context_of
 
 POOL = {"name": "airnub", "type": "process", "is_paused": False}
 WORKERS = "POST /work_pools/airnub/workers/filter"
@@ -46,7 +49,7 @@ def run(state: str, age_s: float, name: str = "grey-owl", kind: str = "") -> dic
             [{**POOL, "type": "docker"}],
             "fail",
             "airnub is of type docker, not process",
-            ("prefect work-pool delete airnub", "register it"),
+            ("PREFECT_API_URL={url} prefect work-pool delete airnub", "register it"),
         ),
     ],
     ids=["right", "missing", "paused", "of another type"],
@@ -61,7 +64,10 @@ def test_work_pools(
 ) -> None:
     api.manners.answers["POST /work_pools/filter"] = pools
 
-    assert asked(settings, "work_pool", api) == Finding(state, what, fixes)  # type: ignore[arg-type]
+    found = asked(settings, "work_pool", api)
+
+    assert (found.state, found.what) == (state, what)
+    assert found.fixes == tuple(each.format(url=api.url) for each in fixes)
 
 
 @pytest.mark.parametrize(
@@ -145,3 +151,30 @@ def test_stuck_runs(
     if state == "fail":
         assert found.what.startswith("1 run stuck: grey-owl")
         assert "prefect flow-run cancel id-of-grey-owl" in found.fixes[0]
+
+
+@pytest.mark.parametrize(
+    ("job", "fix"),
+    [
+        (
+            "airnub-dept-sample:grey-owl-x",
+            "kubectl --context kind-airnub delete job grey-owl-x --namespace airnub-dept-sample",
+        ),
+        (
+            None,
+            "airnub k8s exec --context kind-airnub --release airnub --namespace airnub sample "
+            "prefect flow-run cancel id-of-grey-owl   # grey-owl",
+        ),
+    ],
+    ids=["with a Job", "without"],
+)
+def test_stuck_runs_on_a_cluster(
+    settings: Settings, api: FakeApi, job: str | None, fix: str
+) -> None:
+    stuck = {**run("Pending", 1000), "infrastructure_pid": job}
+    api.manners.answers["POST /flow_runs/filter"] = [stuck]
+    server = Server({"PREFECT_API_URL": api.url}, settings)
+    platform = Platform(COMMANDS, lambda _: server, Release())
+    context = Context(settings, load_catalog(settings), platform)
+
+    assert work.stuck_runs(context).fixes == (fix,)
