@@ -20,10 +20,12 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Failed
 
 from airnub_prefect_starter.common.errors import ConfigError
+from airnub_prefect_starter.common.names import Category, Stage
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control.backfill import Backfill, open_backfill
+from airnub_prefect_starter.control.deployments import read_deployments
 from airnub_prefect_starter.control.platform import quiet
-from airnub_prefect_starter.control.runs import find_deployment
+from airnub_prefect_starter.control.runs import find_deployment, follow_run, start_run
 from airnub_prefect_starter.core.backfill import dates_between
 from airnub_prefect_starter.core.configuration import load_yaml
 from airnub_prefect_starter.core.departments import DepartmentEntry, load_catalog
@@ -112,6 +114,32 @@ def run_backfill(environment: dict[str, str], *options: str) -> Any:
     done = airnub(environment, "backfill", TARGET, *RANGE, *options, "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def test_every_flow_of_a_department_asks_for_a_date(
+    client: SyncPrefectClient, settings: Settings
+) -> None:
+    catalog = load_catalog(settings)
+    flows: list[Stage | Category] = [*catalog.stages, *catalog.categories]
+    registered = read_deployments(client)
+
+    for flow in flows:
+        schema = registered[f"{flow.flow_name}/{flow.deployment}"].parameter_openapi_schema
+        assert schema is not None
+        allowed = schema["properties"]["date"]["anyOf"]
+        assert {"type": "string", "format": "date"} in allowed, flow.deployment
+
+
+def test_a_run_about_no_date_fails_before_its_flow_begins(
+    client: SyncPrefectClient, settings: Settings
+) -> None:
+    run_id = start_run(client, DEPLOYMENT, {"date": "2013-02-30"})
+
+    summary = follow_run(client, run_id, quiet)
+
+    assert summary.state == "Failed"
+    assert "date" in summary.message
+    assert not summary.tasks
 
 
 def test_exactly_the_days_whose_bytes_are_gone_are_run_again(
