@@ -76,9 +76,9 @@ def settle(path: PurePosixPath, text: str, root: Path) -> str:
 
 
 def _excused(line: str) -> str:
-    """Let the name of a module, which nothing can break, be as long as it is."""
+    """Let the name of a module or function, which nothing can break, be as long as it is."""
     too_long = len(line.rstrip("\n")) > LINE_LENGTH
-    return line.replace("(\n", "(  # noqa: E501\n") if too_long and line[:5] == "from " else line
+    return line.replace("(\n", "(  # noqa: E501\n") if too_long else line
 
 
 def _ruff(path: PurePosixPath, text: str, root: Path, *arguments: str) -> str:

@@ -111,10 +111,19 @@ class Writer:
 
 @contextmanager
 def taking_turns(settings: Settings) -> Iterator[Writer]:
-    """Give the only writer of a project, waiting for another command to finish."""
+    """Give the only writer of a project.
+
+    Raises:
+        ScaffoldError: Another command has it, and may be asking a person. A retry may help.
+    """
     settings.home.mkdir(parents=True, exist_ok=True)
     with (settings.home / "add.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ScaffoldError(
+                "Another `airnub add` is at work in this project", "Finish or end it first"
+            ) from None
         yield Writer(settings)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 from pathlib import Path
 from typing import get_args
@@ -16,12 +17,6 @@ from tests.unit.cli.kit import Done, Project, require_one_line
 
 ROOT = Path(__file__).parents[3]
 GAMMA = Department("gamma", "Gamma Rays")
-GENERATED = [
-    "prefect.local.yaml",
-    "prefect.k8s.yaml",
-    "helm/airnub-prefect/files/departments.yaml",
-    ".github/CODEOWNERS",
-]
 TASKS = {
     "api": ["fetch_api", "parse_api_response"],
     "database": ["fetch_table"],
@@ -340,6 +335,21 @@ def test_with_yes_nobody_is_asked(project: Project, monkeypatch: pytest.MonkeyPa
     command = ("add", "department", "gamma", "--display-name", "Gamma", "--yes")
 
     assert at_a_terminal(project, monkeypatch, "", *command).code == 0
+
+
+def test_what_an_interrupted_command_left_is_undone_first(project: Project) -> None:
+    change = {"path": "docs/half.md", "before": None, "after": "half\n"}
+    project.write("docs/half.md", "half\n")
+    project.write(".airnub/add.json", json.dumps([change, {**change, "path": "docs/none.md"}]))
+
+    dry = project.run("add", "department", "gamma", "--display-name", "Gamma", "--dry-run")
+    done = add_gamma(project)
+
+    require_one_line(dry, 8, "An earlier `airnub add` was interrupted")
+    assert done.code == 0, done.stderr
+    assert "An earlier `airnub add` was interrupted: undid 1 file" in done.stderr
+    assert not (project.root / "docs").exists()
+    assert (project.root / "configs/departments/gamma.yaml").is_file()
 
 
 def test_a_stage_without_its_files_is_refused(project: Project) -> None:

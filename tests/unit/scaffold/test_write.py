@@ -205,3 +205,16 @@ def test_the_journal_holds_what_was_there(root: Path, ended: Ended) -> None:
         if each["path"] == "edited.txt"
     )
     assert entry == {"path": "edited.txt", "before": "before é\n", "after": "after\n"}
+
+
+def test_two_commands_do_not_write_at_once(root: Path) -> None:
+    settings = project_settings(root)
+    with (
+        taking_turns(settings),
+        pytest.raises(ScaffoldError, match="Another `airnub add` is at work"),
+        taking_turns(settings),
+    ):
+        pytest.fail("both have a turn")
+
+    with taking_turns(settings) as writer:
+        writer.write(CHANGES)
