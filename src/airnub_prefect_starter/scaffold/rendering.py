@@ -8,7 +8,6 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -52,10 +51,10 @@ def _environment() -> Environment:
     return environment
 
 
-def yaml_scalar(value: Any) -> str:
-    """Give a value as YAML on one line: quoted where it must be."""
-    text = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=sys.maxsize)
-    return text.strip().removeprefix("[").removesuffix("]")
+def yaml_scalar(text: str) -> str:
+    """Give a text as the rest of a YAML line: quoted where it must be."""
+    line = yaml.safe_dump({"key": text}, allow_unicode=True, width=sys.maxsize)
+    return line.removeprefix("key: ").rstrip("\n")
 
 
 def _module(path: PurePosixPath) -> str:
