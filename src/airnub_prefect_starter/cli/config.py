@@ -10,6 +10,8 @@ import typer
 from airnub_prefect_starter.cli.context import connect, settings_and_catalog
 from airnub_prefect_starter.cli.differences import (
     DepartmentsOption,
+    ServerOption,
+    connected,
     planned,
     show_drift,
     show_plan,
@@ -76,6 +78,7 @@ def apply(
     with_docker: Annotated[
         bool, typer.Option("--with-docker", help="Also create the Docker work pool.")
     ] = False,
+    on: ServerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Bring Variables and Blocks on the server to what Git says.
@@ -83,24 +86,32 @@ def apply(
     Example: airnub config apply --only variables
     """
     settings, catalog = settings_and_catalog()
-    settings = connect(settings)
+    settings = connected(settings, on)
     kinds = (*_KINDS[only], "work pool") if with_docker else _KINDS[only]
     summary = register(catalog, settings, kinds=kinds, with_docker=with_docker)
     show_summary(summary, as_json=as_json)
 
 
 @app.command()
-def plan(departments: DepartmentsOption = None, as_json: JsonOption = False) -> None:
+def plan(
+    departments: DepartmentsOption = None,
+    on: ServerOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Show what apply would change in Variables and Blocks; exit 4 if there is something.
 
     Example: airnub config plan --department project_beta
     """
-    found, _ = planned("config", departments)
+    found, _ = planned("config", departments, on=on)
     show_plan(found, remedy=_APPLY, as_json=as_json)
 
 
 @app.command()
-def drift(departments: DepartmentsOption = None, as_json: JsonOption = False) -> None:
+def drift(
+    departments: DepartmentsOption = None,
+    on: ServerOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Show in what Variables and Blocks on the server differ from Git; exit 4 if they do.
 
     The comparison is that of plan, told from the server's side: once Git has been applied, each
@@ -108,7 +119,7 @@ def drift(departments: DepartmentsOption = None, as_json: JsonOption = False) ->
 
     Example: airnub config drift
     """
-    found, _ = planned("config", departments)
+    found, _ = planned("config", departments, on=on)
     show_drift(found, remedy=_APPLY, as_json=as_json)
 
 

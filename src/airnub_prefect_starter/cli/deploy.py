@@ -10,6 +10,7 @@ import typer
 
 from airnub_prefect_starter.cli.differences import (
     DepartmentsOption,
+    ServerOption,
     SinceOption,
     as_data,
     planned,
@@ -35,18 +36,23 @@ _REMEDY = "Run `airnub deploy apply`; what is not wanted goes with `airnub deplo
 def plan(
     departments: DepartmentsOption = None,
     changed_since: SinceOption = None,
+    on: ServerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what apply and prune would do; exit 4 if there is something.
 
     Example: airnub deploy plan --changed-since origin/main
     """
-    found, _ = planned("deploy", departments, changed_since)
+    found, _ = planned("deploy", departments, changed_since, on=on)
     show_plan(found, remedy=_REMEDY, as_json=as_json)
 
 
 @app.command()
-def drift(departments: DepartmentsOption = None, as_json: JsonOption = False) -> None:
+def drift(
+    departments: DepartmentsOption = None,
+    on: ServerOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Show in what the server differs from Git; exit 4 if it does.
 
     The comparison is that of plan, told from the server's side: once Git has been applied, each
@@ -54,7 +60,7 @@ def drift(departments: DepartmentsOption = None, as_json: JsonOption = False) ->
 
     Example: airnub deploy drift -d project_beta
     """
-    found, _ = planned("deploy", departments)
+    found, _ = planned("deploy", departments, on=on)
     show_drift(found, remedy=_REMEDY, as_json=as_json)
 
 
@@ -62,6 +68,7 @@ def drift(departments: DepartmentsOption = None, as_json: JsonOption = False) ->
 def apply(
     departments: DepartmentsOption = None,
     changed_since: SinceOption = None,
+    on: ServerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Create and update what differs; nothing is destroyed, see prune.
@@ -69,7 +76,7 @@ def apply(
     Example: airnub deploy apply --department project_beta
     """
     # Deferred: importing Prefect takes a second, and `planned` must have come first.
-    found, settings = planned("deploy", departments, changed_since)
+    found, settings = planned("deploy", departments, changed_since, on=on)
     from airnub_prefect_starter.control.bootstrap import carry_out
 
     left = found.only("delete")
@@ -90,13 +97,14 @@ def prune(
     departments: DepartmentsOption = None,
     changed_since: SinceOption = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    on: ServerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Destroy what carries the project's mark and is no longer wanted; asks first.
 
     Example: airnub deploy prune --yes
     """
-    found, settings = planned("deploy", departments, changed_since)
+    found, settings = planned("deploy", departments, changed_since, on=on)
     from airnub_prefect_starter.control.bootstrap import carry_out
 
     # What is wrong with the rest does not matter here.

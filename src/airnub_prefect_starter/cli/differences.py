@@ -7,9 +7,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from click import get_current_context
 
 from airnub_prefect_starter.cli.context import connect, settings_and_catalog
 from airnub_prefect_starter.cli.output import counted, patience, progress, say, show_json
+from airnub_prefect_starter.cli.remote import chosen_release, registering_on
 from airnub_prefect_starter.common.errors import ConfigError, DifferencesError
 from airnub_prefect_starter.common.names import GENERIC, unknown
 from airnub_prefect_starter.common.settings import Settings
@@ -27,6 +29,14 @@ DepartmentsOption = Annotated[
         "--department", "-d", metavar="DEPT", help="Only its objects; may be given repeatedly."
     ),
 ]
+ServerOption = Annotated[
+    Literal["k8s"] | None,
+    typer.Option(
+        "--on",
+        help="The server of a Helm release: of AIRNUB_KUBE_CONTEXT, AIRNUB_RELEASE and "
+        "AIRNUB_RELEASE_NAMESPACE.",
+    ),
+]
 SinceOption = Annotated[
     str | None,
     typer.Option(metavar="REF", help="Only departments whose files differ from this commit's."),
@@ -37,6 +47,8 @@ def planned(
     group: Literal["config", "deploy"],
     departments: Collection[str] | None,
     since: str | None = None,
+    *,
+    on: Literal["k8s"] | None = None,
 ) -> tuple[Plan, Settings]:
     """Compare what a group of commands is about with what Git says.
 
@@ -44,6 +56,7 @@ def planned(
         group: The group of commands.
         departments: Whose objects to look at; None for all.
         since: Instead of them, a commit: the departments that have changed since.
+        on: Where the server is; None for the one that runs here or is named.
 
     Returns:
         The plan, and the settings that hold on the server.
@@ -55,7 +68,7 @@ def planned(
     """
     settings, catalog = settings_and_catalog()
     scope = _scope(settings, catalog, departments, since)
-    settings = connect(settings)
+    settings = connected(settings, on)
     # Deferred: importing Prefect takes a second, and `connect` must have come first.
     from airnub_prefect_starter.control.bootstrap import GROUPS, plan_bootstrap
     from airnub_prefect_starter.control.from_departments import desired_state
@@ -66,6 +79,18 @@ def planned(
             desired, settings=settings, on_progress=progress, kinds=GROUPS[group], scope=scope
         )
     return plan, settings
+
+
+def connected(settings: Settings, on: Literal["k8s"] | None) -> Settings:
+    """Point this process at the server that is meant, until the command ends.
+
+    Raises:
+        PlatformError: It cannot be used.
+    """
+    if on is None:
+        return connect(settings)
+    release = chosen_release(settings, None, None, None)
+    return get_current_context().with_resource(registering_on(settings, release))
 
 
 def show_plan(plan: Plan, *, remedy: str, as_json: bool) -> None:
@@ -109,9 +134,9 @@ def _show(plan: Plan, lines: Collection[str], remedy: str, *, as_json: bool) -> 
 def _scope(
     settings: Settings, catalog: Catalog, departments: Collection[str] | None, since: str | None
 ) -> Scope:
-    if departments and since:
+    if departments and since is not None:
         raise ConfigError("--department and --changed-since are both given", "Give one of them")
-    if since:
+    if since is not None:
         return _changed_since(settings, since)
     for department in departments or ():
         if department not in {*catalog.entries, GENERIC}:

@@ -11,7 +11,11 @@ import typer
 
 from airnub_prefect_starter.cli.output import progress
 from airnub_prefect_starter.common.settings import Settings, load_settings
-from airnub_prefect_starter.control.k8s.access import cluster_environment, use_cluster
+from airnub_prefect_starter.control.k8s.access import (
+    cluster_environment,
+    registering_environment,
+    use_cluster,
+)
 from airnub_prefect_starter.control.k8s.programs import require_tools, terminable
 from airnub_prefect_starter.control.k8s.release import Release
 from airnub_prefect_starter.core.departments import DepartmentEntry
@@ -56,10 +60,30 @@ def on_cluster(
         PlatformError: kubectl is not there, or the release cannot be reached.
     """
     with environment_on(settings, release, department) as environ:
-        for name in set(os.environ) - set(environ):
-            del os.environ[name]
-        os.environ.update(environ)
-        yield load_settings()
+        yield _use(environ)
+
+
+@contextmanager
+def registering_on(settings: Settings, release: Release) -> Iterator[Settings]:
+    """Point this process at a release as bootstrap there is, but for its object store.
+
+    Must be entered before Prefect is imported: it reads the environment once.
+
+    Raises:
+        PlatformError: kubectl is not there, or the release cannot be reached.
+    """
+    require_tools(["kubectl"])
+    environ = dict(os.environ)
+    with terminable(), registering_environment(settings, release, progress) as environment:
+        use_cluster(environment, environ)
+        yield _use(environ)
+
+
+def _use(environ: Mapping[str, str]) -> Settings:
+    for name in set(os.environ) - set(environ):
+        del os.environ[name]
+    os.environ.update(environ)
+    return load_settings()
 
 
 @contextmanager

@@ -6,8 +6,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import yaml
-
 from airnub_prefect_starter.common.errors import PlatformError
 from airnub_prefect_starter.common.settings import load_settings
 from airnub_prefect_starter.control.doctor.context import Commands, Context, Platform, Server
@@ -70,21 +68,5 @@ def _commands(release: Release) -> Commands:
 def _release_server(context: Context) -> Server:
     access = context.access
     folder = context.platform.ports.enter_context(TemporaryDirectory(prefix="airnub-doctor-"))
-    environment = {
-        **access.addresses(),
-        "AIRNUB_PROJECT_ROOT": str(context.settings.project_root),
-        "AIRNUB_HOME": str(context.settings.home),
-        "AIRNUB_STORE_URL": access.client.store_url,
-        "AIRNUB_DURABILITY": "full",
-        "AIRNUB_CLUSTER_FILE": str(_cluster_file(access.files["cluster.yaml"], Path(folder))),
-    }
+    environment = access.registration(context.settings, Path(folder))
     return Server(access.api(), load_settings(environment))
-
-
-def _cluster_file(text: str, folder: Path) -> Path:
-    """Write what bootstrap reads, but for the object store's root key, which stays there."""
-    cluster = yaml.safe_load(text)
-    cluster["s3"]["embedded"] = False
-    file = folder / "cluster.yaml"
-    file.write_text(yaml.safe_dump(cluster))
-    return file

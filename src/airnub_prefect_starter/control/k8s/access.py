@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
 from urllib.parse import urlsplit
 
@@ -99,6 +101,21 @@ def api_environment(release: Release) -> Iterator[Mapping[str, str]]:
         yield ReleaseAccess(release, ports).api()
 
 
+@contextmanager
+def registering_environment(
+    settings: Settings, release: Release, on_progress: Progress
+) -> Iterator[Mapping[str, str]]:
+    """Open the port of the API, and give the variables with which a release is registered.
+
+    Raises:
+        PlatformError: As for `cluster_environment`.
+    """
+    with ExitStack() as ports, TemporaryDirectory(prefix="airnub-") as folder:
+        opener = ReleaseAccess(release, ports)
+        on_progress(f"Opening a port to the release {release.name} of {release.context}")
+        yield {**opener.api(), **opener.registration(settings, Path(folder))}
+
+
 def use_cluster(environment: Mapping[str, str], environ: MutableMapping[str, str]) -> None:
     """Point a process's environment at a release, before it imports Prefect.
 
@@ -168,6 +185,25 @@ class ReleaseAccess:
             if name:
                 (found[variable],) = self._values(self._release.namespace, name, key)
         return {**found, "PREFECT_API_URL": self.reachable(client.api_url)}
+
+    def registration(self, settings: Settings, folder: Path) -> dict[str, str]:
+        """Variables that tell what bootstrap there knows, but for the object store's root key.
+
+        Args:
+            settings: The project's settings.
+            folder: Where a file for them is written.
+        """
+        cluster = yaml.safe_load(self.files["cluster.yaml"])
+        cluster["s3"]["embedded"] = False
+        file = folder / "cluster.yaml"
+        file.write_text(yaml.safe_dump(cluster))
+        return {
+            **self.addresses(),
+            **own_environment(settings),
+            "AIRNUB_STORE_URL": self.client.store_url,
+            "AIRNUB_DURABILITY": "full",
+            "AIRNUB_CLUSTER_FILE": str(file),
+        }
 
     def store(self, department: DepartmentEntry) -> dict[str, str]:
         """Variables that point at the stores, with a department's key."""
