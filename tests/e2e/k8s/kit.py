@@ -28,11 +28,15 @@ Found = TypeVar("Found")
 
 
 def run(
-    *command: str | Path, timeout: float = 120, check: bool = True, **options: Any
+    *command: str | Path,
+    timeout: float = 120,
+    check: bool = True,
+    folder: Path = ROOT,
+    **options: Any,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program to its end; a failure shows what it printed."""
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=timeout, check=False, cwd=ROOT, **options
+        command, capture_output=True, text=True, timeout=timeout, check=False, cwd=folder, **options
     )
     if check and done.returncode != 0:
         shown = " ".join(map(str, command))
