@@ -19,6 +19,7 @@ from airnub_prefect_starter.control.automations import Automations
 from airnub_prefect_starter.control.blocks import Blocks, BlockSpec, BlockTypes, block_key
 from airnub_prefect_starter.control.deployments import Deployments
 from airnub_prefect_starter.control.desired import DesiredState, ObjectStoreSpec
+from airnub_prefect_starter.control.environment import Layout
 from airnub_prefect_starter.control.limits import Limits
 from airnub_prefect_starter.control.pools import WorkPools, WorkQueues
 from airnub_prefect_starter.control.reconcile import Kind, Plan, Summary, apply_plan, make_plan
@@ -155,7 +156,7 @@ def _kinds(
     on_progress: Callable[[str], None],
     names: Collection[str] | None,
 ) -> list[Kind[Any]]:
-    found = _prefect_kinds(desired)
+    found = _prefect_kinds(desired, settings)
     if desired.object_store is not None and names is None:
         found = [*_store_kinds(desired.object_store, settings, on_progress), *found]
     return [each for each in found if names is None or each.name in names]
@@ -175,7 +176,7 @@ def _store_kinds(
     return store_kinds(store)
 
 
-def _prefect_kinds(desired: DesiredState) -> list[Kind[Any]]:
+def _prefect_kinds(desired: DesiredState, settings: Settings) -> list[Kind[Any]]:
     blocks: tuple[BlockSpec, ...] = (*desired.stores, *desired.secrets)
     return [
         BlockTypes(),
@@ -184,6 +185,8 @@ def _prefect_kinds(desired: DesiredState) -> list[Kind[Any]]:
         WorkPools({each.name: each for each in desired.pools}),
         WorkQueues(desired.queues),
         Limits({each.name: each for each in desired.limits}),
-        Deployments({each.key: each for each in desired.deployments}),
+        Deployments(
+            {each.key: each for each in desired.deployments}, Layout(settings.home).schemas
+        ),
         Automations({each.name: each for each in desired.automations}),
     ]

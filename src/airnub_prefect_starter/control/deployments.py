@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import (
     DeploymentScheduleCreate,
@@ -23,14 +20,12 @@ from prefect.client.schemas.objects import (
 )
 from prefect.client.schemas.responses import DeploymentResponse, GlobalConcurrencyLimitResponse
 from prefect.client.schemas.schedules import CronSchedule
-from prefect.exceptions import MissingFlowError, ScriptError
-from prefect.flows import load_flow_from_entrypoint
-from prefect.utilities.callables import parameter_schema
 from pydantic import JsonValue
 
 from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.names import MANAGED_TAG, owners_of
 from airnub_prefect_starter.control.desired import ConcurrencySpec, DeploymentSpec, ScheduleSpec
+from airnub_prefect_starter.control.parameter_schemas import Found, Schema, parameter_schemas
 from airnub_prefect_starter.control.reconcile import Current, Fields, Kind, pages
 
 
@@ -39,9 +34,14 @@ class Deployments(Kind[DeploymentSpec]):
 
     name = "deployment"
 
-    def __init__(self, wanted: Mapping[str, DeploymentSpec]) -> None:
+    def __init__(self, wanted: Mapping[str, DeploymentSpec], cache: Path) -> None:
         super().__init__(wanted)
-        self._schemas: dict[str, dict[str, Any]] = {}
+        self._cache = cache
+        self._schemas: dict[str, Found] = {}
+
+    def prepare(self, specs: Collection[DeploymentSpec]) -> None:
+        """See ``Kind.prepare``."""
+        self._schemas |= parameter_schemas(specs, self._cache)
 
     def describe(self, spec: DeploymentSpec) -> Fields:
         """See ``Kind.describe``.
@@ -98,12 +98,11 @@ class Deployments(Kind[DeploymentSpec]):
         """See ``Kind.delete``."""
         client.delete_deployment(UUID(current.id))
 
-    def _parameter_schema(self, spec: DeploymentSpec) -> dict[str, Any]:
-        # Loading a flow runs its file with all its imports: once is enough.
-        if spec.key not in self._schemas:
-            schema = parameter_schema(load_flow(spec)).model_dump_for_openapi()
-            self._schemas[spec.key] = json.loads(json.dumps(schema, default=str))
-        return self._schemas[spec.key]
+    def _parameter_schema(self, spec: DeploymentSpec) -> Schema:
+        found = self._schemas[spec.key]
+        if isinstance(found, ConfigError):
+            raise found
+        return found
 
 
 def read_deployments(client: SyncPrefectClient) -> dict[str, DeploymentResponse]:
@@ -202,33 +201,6 @@ def _registered_concurrency(
         "collision_strategy": options.collision_strategy.value if options else None,
         "grace_period_s": options.grace_period_seconds if options else None,
     }
-
-
-def load_flow(spec: DeploymentSpec) -> Flow[..., Any]:
-    """Load a deployment's flow by running its file, as the worker does; never a placeholder.
-
-    Raises:
-        ConfigError: The file fails, has no such flow, or the flow has another name. No retry.
-    """
-    root = spec.source or spec.path
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            flow: Flow[..., Any] = load_flow_from_entrypoint(
-                str(root / spec.entrypoint), use_placeholder_flow=False
-            )
-    except (ScriptError, MissingFlowError, SystemExit) as exc:
-        cause = exc.user_exc if isinstance(exc, ScriptError) else exc
-        raise ConfigError(
-            f"{spec.entrypoint}: {type(cause).__name__}: {cause}", "Run the file to see the cause"
-        ) from exc
-    if flow.name != spec.flow_name:
-        raise ConfigError(
-            f"{spec.entrypoint}: the flow is called {flow.name!r}, not {spec.flow_name!r}",
-            "Take the name from common/names.py",
-        )
-    return flow
 
 
 def known_ids(client: SyncPrefectClient, keys: Iterable[str]) -> dict[str, UUID]:

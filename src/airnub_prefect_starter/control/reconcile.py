@@ -66,6 +66,9 @@ class Kind(ABC, Generic[Spec]):
     def __init__(self, wanted: Mapping[str, Spec]) -> None:
         self.wanted = wanted
 
+    def prepare(self, specs: Collection[Spec]) -> None:
+        """Find out at once what `describe` needs to know of each; before it is called."""
+
     @abstractmethod
     def describe(self, spec: Spec) -> Fields:
         """Give the fields that the object should have.
@@ -231,9 +234,13 @@ class _Comparison(Generic[Spec]):
         self._scope = scope
 
     def compare(self) -> None:
-        for name, spec in self.kind.wanted.items():
-            if not self._scope.has(self.kind.owners(spec)):
-                continue
+        wanted = {
+            name: spec
+            for name, spec in self.kind.wanted.items()
+            if self._scope.has(self.kind.owners(spec))
+        }
+        self.kind.prepare(wanted.values())
+        for name, spec in wanted.items():
             try:
                 fields = self.kind.describe(spec)
             except StarterError as error:
