@@ -42,12 +42,12 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "module": _module,
-        "python": lambda text: json.dumps(text, ensure_ascii=False),
-        "words": title,
-        "yaml": yaml_scalar,
-    }
+    environment.filters.update(
+        module=_module,
+        python=lambda text: json.dumps(text, ensure_ascii=False),
+        words=title,
+        yaml=yaml_scalar,
+    )
     return environment
 
 
