@@ -6,9 +6,10 @@ untouched since. Writers close the gap from their side: one that finds its bytes
 touches them, before it refers to them. A run must therefore not be longer than a quarter of
 ``min_age`` (6 h at the least value).
 
-Roots are refs, pins, manifests younger than ``min_age``, and the inputs of every derived manifest
-that stays; ``previous`` keeps nothing, but for ``keep_last``. Quarantine, trash and the reserved
-prefixes are not touched; ``expire_results`` is for ``results/``.
+Roots are refs, pins, manifests younger than ``min_age``, the inputs of every derived manifest that
+stays, and what every increment that stays continues; ``previous`` keeps nothing, but for
+``keep_last``. Quarantine, trash and the reserved prefixes are not touched; ``expire_results`` is for
+``results/``.
 """
 
 from __future__ import annotations
