@@ -93,7 +93,7 @@ def _fill(connection: sa.Connection, tables: SampleTables, moment: str) -> None:
 
 def _insert(connection: sa.Connection, table: str, rows: Iterable[Row]) -> None:
     given: list[dict[str, Any]] = [dict(row) for row in rows]
-    columns = [sa.column(name) for name in given[0]]
+    columns: list[sa.ColumnClause[Any]] = [sa.column(name) for name in given[0]]
     connection.execute(sa.insert(sa.table(table, *columns)), given)
 
 

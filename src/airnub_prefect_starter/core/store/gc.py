@@ -8,8 +8,8 @@ touches them, before it refers to them. A run must therefore not be longer than 
 
 Roots are refs, pins, manifests younger than ``min_age``, the inputs of every derived manifest that
 stays, and what every increment that stays continues; ``previous`` keeps nothing, but for
-``keep_last``. Quarantine, trash and the reserved prefixes are not touched; ``expire_results`` is for
-``results/``.
+``keep_last``. Quarantine, trash and the reserved prefixes are not touched; ``expire_results`` is
+for ``results/``.
 """
 
 from __future__ import annotations
