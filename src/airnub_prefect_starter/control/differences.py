@@ -21,7 +21,7 @@ _SECRET = re.compile(
     r"|([a-z0-9]+_)*(token|password|passwd|api_key)"
 )
 # What tells the items of a list apart, so that an inserted one does not move all that follow.
-_NAMES = ("source_id", "name")
+_NAMES = ("source_id", "name", "cron")
 
 
 @dataclass(frozen=True)
