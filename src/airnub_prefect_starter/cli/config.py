@@ -21,6 +21,7 @@ from airnub_prefect_starter.cli.platform import register, show_summary
 from airnub_prefect_starter.common.names import parse_deployment
 from airnub_prefect_starter.control.category_configs import load_section, load_variables
 from airnub_prefect_starter.core.cluster import JobSpec
+from airnub_prefect_starter.core.generic_flows import load_generic_flows
 from airnub_prefect_starter.core.placement import require_room
 
 app = typer.Typer(no_args_is_help=True, help="Check, show and apply configuration.")
@@ -40,6 +41,7 @@ def check(as_json: JsonOption = False) -> None:
     """
     settings, catalog = settings_and_catalog()
     require_room(catalog, JobSpec())
+    load_generic_flows(catalog.root)
     environment = {**_NO_ADDRESS, **settings.environment}
     variables = load_variables(catalog, settings.model_copy(update={"environment": environment}))
     files = [str(category.config_file) for category in catalog.categories]
