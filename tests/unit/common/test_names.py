@@ -12,8 +12,10 @@ from airnub_prefect_starter.common.errors import ConfigError, UnknownNameError
 from airnub_prefect_starter.common.names import (
     Category,
     Department,
+    GenericFlow,
     kebab,
     nearest,
+    owners_of,
     parse_deployment,
     parse_flow_file,
     parse_flow_name,
@@ -226,3 +228,30 @@ def test_unknown_names_are_answered_with_the_nearest() -> None:
 def test_kebab_and_title_keep_the_words(text: str) -> None:
     assert kebab(text).replace("-", "_") == text
     assert title(text).lower().replace(" ", "_") == text
+
+
+def test_a_flow_of_no_department_has_names_too() -> None:
+    flow = GenericFlow("report_drift")
+
+    assert flow.flow_name == "Report Drift Flow"
+    assert flow.deployment == "generic.report_drift"
+    assert str(flow.flow_file) == "flows/generic/report_drift_flow.py"
+    assert flow.flow_function == flow.flow_file.stem
+    assert flow.tags == ("airnub", "generic")
+
+
+def test_no_department_is_called_generic() -> None:
+    with pytest.raises(ConfigError, match="is reserved for flows of no department"):
+        Department("generic", "Generic")
+
+
+@pytest.mark.parametrize(
+    ("tags", "owners"),
+    [
+        (("airnub", "department:b", "department:a", "stage:x"), ("a", "b")),
+        (("airnub", "generic"), ("generic",)),
+        (("airnub", "generics", "mine"), ()),
+    ],
+)
+def test_tags_tell_whose_an_object_is(tags: tuple[str, ...], owners: tuple[str, ...]) -> None:
+    assert owners_of(tags) == owners
