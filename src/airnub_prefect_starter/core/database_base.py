@@ -70,9 +70,8 @@ def rules(source: DatabaseSource) -> str:
 
 
 def _is_of(manifest: FetchManifest, source: DatabaseSource) -> bool:
-    return manifest.source.url == described(source).url and manifest.annotations.get(
-        RULES
-    ) == rules(source)
+    same_place = manifest.source.url == described(source).url
+    return same_place and manifest.annotations.get(RULES) == rules(source)
 
 
 def _watermark(

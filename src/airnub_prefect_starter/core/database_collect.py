@@ -67,7 +67,8 @@ class _Collector:
                     self._leave_out_known(self._since)
                 self._tail = hashlib.sha256()
             self._place = row.place
-            self._tail.update(row.line)
+            if self._source.watermark is not None:
+                self._tail.update(row.line)
             lines.append(row.line)
         self._write(lines)
 
@@ -83,6 +84,8 @@ class _Collector:
                 f"{name_row(self._source, row.place)}: there is more than one",
                 "Add columns to `key` until it is unique",
             )
+        if self._source.watermark is None:
+            return False
         return self._place is None or row.place[0] != self._place[0]
 
     def _leave_out_known(self, since: Watermark) -> None:
