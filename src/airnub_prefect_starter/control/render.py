@@ -115,6 +115,6 @@ def _owned(department: Department) -> tuple[str, ...]:
         f"/flows/{department.package}/",
         f"/configs/variables/{department.package}/",
         f"/configs/departments/{department.id}.yaml",
-        f"/tests/integration/flows/{department.package}/",
+        f"/tests/integration/departments/{department.package}/",
         f"/docs/departments/{department.id}/",
     )

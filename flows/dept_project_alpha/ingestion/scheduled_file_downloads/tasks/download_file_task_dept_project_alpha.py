@@ -6,14 +6,17 @@ from airnub_prefect_starter.core.file_handlers import core_download_hash_store_a
 from airnub_prefect_starter.core.manifest_models import SourceResult
 from airnub_prefect_starter.core.sources import FileSource
 from airnub_prefect_starter.tasks.retry import RETRY
-from airnub_prefect_starter.tasks.run_context import department_store, run_info
+from airnub_prefect_starter.tasks.run_context import department_store, run_info, source_secret
 from flows.dept_project_alpha.ingestion.scheduled_file_downloads.config import CATEGORY
 
 
 @task(name="Download File (Project Alpha)", **RETRY)
 def download_file_task_dept_project_alpha(source: FileSource) -> SourceResult:
     """Download a file if it changed; its bytes are hashed while they come in, then kept."""
-    store = department_store(CATEGORY.department)
     return core_download_hash_store_and_manifest(
-        store, source, namespace=CATEGORY.namespace, run=run_info()
+        department_store(CATEGORY.department),
+        source,
+        namespace=CATEGORY.namespace,
+        run=run_info(),
+        auth=source_secret(CATEGORY.department, source),
     )
