@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,16 +17,14 @@ from tests.e2e.k8s.kit import Api, Release, clean_environment, eventually, get, 
 
 DEPARTMENT = "project_beta"
 POOL = "airnub"
-WITHIN_S = 10
 
 
 @dataclass(frozen=True)
 class Examined:
-    """How the doctor ended, what it found, and how long it took."""
+    """How the doctor ended, and what it found."""
 
     code: int
     checks: dict[str, Any]
-    seconds: float
 
     @property
     def wrong(self) -> dict[str, Any]:
@@ -35,12 +32,11 @@ class Examined:
 
 
 def doctor() -> Examined:
-    begun = time.monotonic()
     program = Path(sys.executable).with_name("airnub")
     done = run(program, "doctor", "--k8s", "--json", check=False, env=clean_environment())
     assert done.stdout, done.stderr
     found = {each["check"]: each for each in json.loads(done.stdout)["checks"]}
-    return Examined(done.returncode, found, time.monotonic() - begun)
+    return Examined(done.returncode, found)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -55,7 +51,6 @@ def test_a_healthy_release(healthy: Examined) -> None:
     assert healthy.code == 0
     # What others have left in the cluster may be worth a warning, and nothing is skipped.
     assert {each["state"] for each in healthy.checks.values()} <= {"ok", "warn"}
-    assert healthy.seconds <= WITHIN_S
 
 
 @contextmanager

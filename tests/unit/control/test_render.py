@@ -160,7 +160,7 @@ def test_owners_own_their_folders(root: Path) -> None:
         "/flows/dept_sample/ @airnub/sample a@b.ie",
         "/configs/variables/dept_sample/ @airnub/sample a@b.ie",
         "/configs/departments/sample.yaml @airnub/sample a@b.ie",
-        "/tests/integration/flows/dept_sample/ @airnub/sample a@b.ie",
+        "/tests/integration/departments/dept_sample/ @airnub/sample a@b.ie",
         "/docs/departments/sample/ @airnub/sample a@b.ie",
     ]
 
