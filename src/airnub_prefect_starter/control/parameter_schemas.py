@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import sys
 import sysconfig
 from collections import defaultdict
@@ -37,6 +36,8 @@ _PACKAGE = Path(__file__).parents[1]
 # Other processes are worth their start beyond these many flows.
 _FEW = 40
 _FLOWS_PER_PROCESS = 200
+# Each takes 200 MB, and a bootstrap pod has 1 GiB.
+_PROCESSES = 2
 
 
 def parameter_schemas(specs: Iterable[DeploymentSpec], cache: Path) -> dict[str, Found]:
@@ -116,8 +117,7 @@ def _in_processes(
     context = get_context("forkserver")
     context.set_forkserver_preload([__name__])
     chunks = [work[i : i + departments_each] for i in range(0, len(work), departments_each)]
-    workers = min(len(chunks), os.cpu_count() or 1)
-    with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=1) as pool:
+    with ProcessPoolExecutor(_PROCESSES, mp_context=context, max_tasks_per_child=1) as pool:
         try:
             for found in pool.map(_load_chunk, chunks):
                 yield from found

@@ -41,6 +41,7 @@ class Project:
         self.root = root
         self.cache = root / "cache"
         self.log = root / "log"
+        self.write("package/core.py", "")
         self.write("flows/__init__.py", "SHARED = 1\n")
         for name in DEPARTMENTS:
             self.write(f"flows/dept_{name}/__init__.py", "")
@@ -79,6 +80,8 @@ class Project:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     # Each load in a process of its own: these projects all have a package called flows.
     monkeypatch.setattr(module, "_FEW", 0)
+    # Somebody may edit the real one meanwhile.
+    monkeypatch.setattr(module, "_PACKAGE", tmp_path / "package")
     return Project(tmp_path)
 
 
@@ -113,6 +116,16 @@ def test_what_all_import_loads_all_again(project: Project) -> None:
     project.write("flows/__init__.py", "SHARED = 5\n")
 
     assert [default_of(each) for each in project.find()] == [5, 5, 5]
+    assert project.loaded == list(DEPARTMENTS)
+
+
+@pytest.mark.parametrize("name", ["package/core.py", "package/tasks/new.py", "flows/new.py"])
+def test_an_edit_of_shared_code_loads_all_again(project: Project, name: str) -> None:
+    project.find()
+    project.write(name, "ANSWER = 42\n")
+
+    project.find()
+
     assert project.loaded == list(DEPARTMENTS)
 
 
