@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from airnub_prefect_starter.common.settings import load_settings
 from airnub_prefect_starter.control import platform
@@ -58,7 +60,11 @@ def airnub(environment: dict[str, str], *arguments: str) -> subprocess.Completed
 
 
 def api(environment: dict[str, str], path: str, **body: Any) -> Any:
-    answer = requests.post(f"{environment['PREFECT_API_URL']}{path}", json=body, timeout=30)
+    with requests.Session() as session:
+        # Of two writes at once the server on SQLite answers one with 503; Prefect's client repeats.
+        busy = Retry(total=6, backoff_factor=0.5, status_forcelist=[503], allowed_methods=None)
+        session.mount("http://", HTTPAdapter(max_retries=busy))
+        answer = session.post(f"{environment['PREFECT_API_URL']}{path}", json=body, timeout=30)
     answer.raise_for_status()
     return answer.json()
 
