@@ -10,7 +10,7 @@ from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.names import GENERIC, LABELS, GenericFlow
 from airnub_prefect_starter.control.desired import DeploymentSpec, ScheduleSpec
 from airnub_prefect_starter.control.environment import RUN_ENVIRONMENT
-from airnub_prefect_starter.control.job_template import CLUSTER_FOLDER
+from airnub_prefect_starter.control.job_template import CLUSTER_FOLDER, SCRATCH
 from airnub_prefect_starter.core.cluster import IMAGE_ROOT, GenericJobs
 from airnub_prefect_starter.core.departments import DEFAULT_POOL
 from airnub_prefect_starter.core.generic_flows import GenericFlowSpec, load_generic_flows
@@ -41,6 +41,8 @@ def generic_job(
         job_variables={
             "env": {
                 **RUN_ENVIRONMENT,
+                # What is remembered between comparisons: the project's folder is read-only.
+                "AIRNUB_HOME": f"{SCRATCH}/airnub",
                 "AIRNUB_CLUSTER_FILE": f"{CLUSTER_FOLDER}/cluster.yaml",
                 **jobs.env,
             },

@@ -109,6 +109,7 @@ def test_on_a_cluster_it_is_a_job_of_the_release_without_a_key(root: Path) -> No
     environment = variables["env"]
     assert isinstance(environment, dict)
     assert environment["AIRNUB_CLUSTER_FILE"] == "/etc/airnub/cluster.yaml"
+    assert environment["AIRNUB_HOME"] == "/tmp/airnub"  # noqa: S108 - in the pod
     assert environment["SOURCES_URL"] == "http://airnub-sources:8080"
     labels = variables["labels"]
     assert isinstance(labels, dict)
