@@ -66,6 +66,14 @@ def helm(*arguments: str, timeout: float = 600, check: bool = True) -> str:
     return done.stdout + done.stderr
 
 
+def skaffold_run(folder: Path = ROOT) -> None:
+    """Build what changed in a checkout, and upgrade the release."""
+    # Skaffold's own label would be another each time, and restart everything.
+    label = {"SKAFFOLD_LABEL": "skaffold.dev/run-id=airnub"}
+    environ = {**os.environ, **label}
+    run("skaffold", "run", "--kube-context", CONTEXT, timeout=900, folder=folder, env=environ)
+
+
 def get(*arguments: str) -> Any:
     """Read objects of the cluster as JSON."""
     return json.loads(kubectl("get", *arguments, "-o", "json"))

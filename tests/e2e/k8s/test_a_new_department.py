@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airnub_prefect_starter.core.store.layout import blob_key, manifest_key, ref_key
-from tests.e2e.k8s.kit import CONTEXT, ROOT, Api, Release, bucket, get, jobs_of, kubectl, run
+from tests.e2e.k8s.kit import ROOT, Api, Release, bucket, get, jobs_of, kubectl, run, skaffold_run
 
 NEW = "field_surveys"
 DAILY = "project_beta/ingestion/daily_flights"
@@ -43,16 +43,12 @@ class Clone:
         found = json.loads(self.airnub(*arguments, "--on", "k8s", "--json", code=code))
         return [(each["action"], each["kind"], each["name"]) for each in found["changes"]]
 
-    def install(self) -> None:
-        """Build what changed and upgrade the release."""
-        run("skaffold", "run", "--kube-context", CONTEXT, timeout=600, folder=self.folder)
-
 
 @pytest.fixture(scope="module")
 def clone(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
     yield Clone(tmp_path_factory.mktemp("new") / "clone")
     # Back to what is committed here: the new department goes, with its namespace.
-    run("skaffold", "run", "--kube-context", CONTEXT, timeout=600)
+    skaffold_run()
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +58,7 @@ def department(clone: Clone) -> Clone:
     clone.airnub("add", "category", NEW, "ingestion", "stations", "--like", "api", "--yes")
     clone.airnub("add", "category", NEW, "ingestion", "readings", "--like", "database", "--yes")
     assert "written" not in clone.airnub("render")
-    clone.install()
+    skaffold_run(clone.folder)
     return clone
 
 

@@ -62,7 +62,7 @@ def no_binding(release: Release) -> Iterator[None]:
     try:
         yield
     finally:
-        kubectl("apply", "-f", "-", stdin=_new(binding))
+        _restore(binding)
 
 
 @contextmanager
@@ -112,7 +112,7 @@ def no_quota(release: Release) -> Iterator[None]:
     try:
         yield
     finally:
-        kubectl("apply", "-f", "-", stdin=_new(quota))
+        _restore(quota)
 
 
 @contextmanager
@@ -206,15 +206,15 @@ def _patch(act: str, path: str, value: str | None = None) -> str:
     return json.dumps([{"op": act, "path": path, **({"value": value} if value else {})}])
 
 
-def _new(text: str) -> str:
-    """Give an object without what the cluster has added to it."""
+def _restore(text: str) -> None:
+    """Create an object again, as Helm's: the next upgrade would refuse to take it from another."""
     found = json.loads(text)
     kept = ("name", "namespace", "labels", "annotations")
     found["metadata"] = {
         name: found["metadata"][name] for name in kept if name in found["metadata"]
     }
     found.pop("status", None)
-    return json.dumps(found)
+    kubectl("apply", "--server-side", "--field-manager=helm", "-f", "-", stdin=json.dumps(found))
 
 
 def _pod(release: Release) -> dict[str, Any]:

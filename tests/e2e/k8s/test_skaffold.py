@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.k8s.kit import CONTEXT, ROOT, Release, eventually, run
+from tests.e2e.k8s.kit import CONTEXT, ROOT, Release, eventually, run, skaffold_run
 
 BETA = "project_beta.ingestion"
 FLOW = Path(
@@ -44,7 +44,7 @@ def dev(clone: Path, tmp_path: Path) -> Iterator[Path]:
             process.terminate()
             process.wait(60)
     # Back to what is committed here.
-    run("skaffold", "run", "--kube-context", CONTEXT, timeout=300)
+    skaffold_run()
 
 
 def test_a_saved_edit_is_what_the_next_run_executes(
