@@ -219,7 +219,10 @@ def on_cluster(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     for each in departments.values():
         each.update(workPool=CLUSTER_POOL, namespace=f"airnub-{each['namespace']}")
     file = write_cluster(
-        folder, departments=departments, pools={CLUSTER_POOL: {"concurrency_limit": 7}}
+        folder,
+        departments=departments,
+        pools={CLUSTER_POOL: {"concurrency_limit": 7}},
+        generic={"work_pool": CLUSTER_POOL},
     )
     kept = {
         name: value

@@ -26,6 +26,7 @@ from tests.pod_security import violations
 POOL = "cluster"
 INGESTION = "Ingestion Flow (Project Beta)/project_beta.ingestion"
 CATEGORY = "Download Reference Files Flow (Project Beta)/project_beta.ingestion.reference_files"
+REPORT_DRIFT = "Report Drift Flow/generic.report_drift"
 PASSWORD = "the-api's-password"  # noqa: S105
 
 
@@ -137,6 +138,32 @@ def test_the_job_is_one_that_a_cluster_takes(
     assert pod["volumes"] == [{"name": "scratch", "emptyDir": {"sizeLimit": "2Gi"}}]
 
 
+def test_a_run_of_no_department_is_a_job_of_the_release_without_a_key(
+    job_of: Callable[..., tuple[str, dict[str, Any]]],
+) -> None:
+    path, job = job_of(REPORT_DRIFT)
+
+    assert path == "/apis/batch/v1/namespaces/airnub/jobs"
+    pod = job["spec"]["template"]["spec"]
+    assert (pod.pop("parallelism"), pod.pop("completions")) == (1, 1)
+    kubernetes_validate.validate(job, "1.34", strict=True)
+    assert violations(pod) == []
+    assert pod["serviceAccountName"] == "airnub-generic"
+    assert pod["automountServiceAccountToken"] is False
+    assert {"name": "cluster", "configMap": {"name": "airnub-cluster"}} in pod["volumes"]
+    (container,) = pod["containers"]
+    mount = {"name": "cluster", "mountPath": "/etc/airnub", "readOnly": True}
+    assert mount in container["volumeMounts"]
+    found = environment(job)
+    assert found["AIRNUB_CLUSTER_FILE"] == "/etc/airnub/cluster.yaml"
+    assert found["AIRNUB_STORE_URL"] == "s3://airnub/store"
+    # The Secret is not in that namespace: with a reference that must hold, no pod would start.
+    assert found["AWS_ACCESS_KEY_ID"]["secretKeyRef"]["optional"] is True
+    labels = job["spec"]["template"]["metadata"]["labels"]
+    assert labels["app.kubernetes.io/component"] == "generic"
+    assert labels["airnub.io/generic"] == "report_drift"
+
+
 def test_job_and_pod_say_whose_they_are(
     job_of: Callable[..., tuple[str, dict[str, Any]]],
 ) -> None:
@@ -166,8 +193,12 @@ def test_the_run_gets_the_deployment_s_environment_and_references_to_secrets(
         name: value["secretKeyRef"] for name, value in found.items() if isinstance(value, dict)
     }
     assert of_secret == {
-        "AWS_ACCESS_KEY_ID": {"name": "airnub-s3", "key": "access-key-id"},
-        "AWS_SECRET_ACCESS_KEY": {"name": "airnub-s3", "key": "secret-access-key"},
+        "AWS_ACCESS_KEY_ID": {"name": "airnub-s3", "key": "access-key-id", "optional": False},
+        "AWS_SECRET_ACCESS_KEY": {
+            "name": "airnub-s3",
+            "key": "secret-access-key",
+            "optional": False,
+        },
         "PREFECT_API_AUTH_STRING": {"name": "airnub-api-auth", "key": "auth-string"},
     }
     # The deployment's, the pool's, the run's, and the pool's against the worker's own.

@@ -285,8 +285,12 @@ def test_plain_prefect_registers_the_same_but_for_the_image_and_bootstrap_adds_i
     }
     # Without a path the pull step alone says where: the same folder.
     usual = {"job_variables.image", "path"}
-    # It has no parameters, and compares addresses that only a release knows.
-    generic = {"job_variables.env.SOURCES_URL", "parameter_openapi_schema.definitions"}
+    # It has no parameters; its pool and its addresses are known to a release alone.
+    generic = {
+        "job_variables.env.SOURCES_URL",
+        "parameter_openapi_schema.definitions",
+        "work_pool_name",
+    }
     assert edited == {key: usual | (generic if "generic." in key else set()) for key in keys}
     register(registered_jobs)
     planned(registered_jobs).require_none()
