@@ -5,11 +5,12 @@ once, so that any category in the stage's queue would wait for ever.
 """
 
 import json
-import os
 import shutil
-import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,12 +43,15 @@ def isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str
         yield environment
 
 
-def start(environment: dict[str, str], left: list[str], right: list[str]) -> str:
+def start(
+    environment: dict[str, str], left: list[str], right: list[str], state: str = "SCHEDULED"
+) -> str:
     deployment = api(environment, "/deployments/filter", deployments={"name": {"any_": [STAGE]}})
     run = api(
         environment,
         f"/deployments/{deployment[0]['id']}/create_flow_run",
         parameters={"config": {"left": {"steps": left}, "right": {"steps": right}}},
+        state={"type": state},
     )
     return str(run["id"])
 
@@ -97,13 +101,31 @@ def ended(environment: dict[str, str], run_id: str) -> dict[str, Any]:
 
 
 def again(environment: dict[str, str], run_id: str) -> None:
-    """Let a run begin again under its id, as Prefect's retry of it and a moved pod do."""
+    """Let a run begin again under its id, as the button Retry does."""
     api(
         environment,
         f"/flow_runs/{run_id}/set_state",
         state={"type": "SCHEDULED", "name": "AwaitingRetry"},
         force=True,
     )
+
+
+@contextmanager
+def executed(environment: dict[str, str], run_id: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """Execute a run as its pod does, which gives it back when the pod has to go."""
+    deployment = api(environment, "/deployments/filter", deployments={"name": {"any_": [STAGE]}})
+    given = {
+        **environment,
+        **deployment[0]["job_variables"]["env"],
+        "PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR": "reschedule",
+    }
+    with subprocess.Popen(
+        [sys.executable, "-m", "prefect", "flow-run", "execute", run_id], env=given
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def kept(environment: dict[str, str]) -> str:
@@ -220,18 +242,17 @@ def test_a_retry_runs_what_failed_and_takes_over_the_rest(
     assert kept(isolated) == "a b once"
 
 
-def test_a_stage_that_begins_anew_finds_what_it_has_started(
+def test_a_stage_that_is_moved_finds_what_it_has_started(
     isolated: dict[str, str], tmp_path: Path
 ) -> None:
     flag = tmp_path / "go on"
-    run_id = start(isolated, ["a"], [f"until {flag}"])
-    eventually(lambda: ("category:right", "Running") in states(isolated, run_id))
-    pid = int(read(isolated, run_id)["infrastructure_pid"].rpartition(":")[2])
+    run_id = start(isolated, ["a"], [f"until {flag}"], state="PENDING")  # no worker takes it
+    with executed(isolated, run_id) as process:
+        eventually(lambda: ("category:right", "Running") in states(isolated, run_id))
+        process.terminate()  # as the end of a pod does
+        process.wait(TIMEOUT_S)
 
-    os.kill(pid, signal.SIGKILL)
-    assert ended(isolated, run_id)["state_name"] == "Crashed"
-    again(isolated, run_id)
-    eventually(lambda: read(isolated, run_id)["state_name"] == "Running")
+    eventually(lambda: read(isolated, run_id)["run_count"] == 2)
     flag.touch()
 
     assert ended(isolated, run_id)["state_name"] == "Completed"
