@@ -74,6 +74,7 @@ def show(
 
 @app.command()
 def apply(
+    command: typer.Context,
     only: Annotated[
         Literal["variables", "blocks"] | None, typer.Option(help="Only one kind.")
     ] = None,
@@ -88,7 +89,7 @@ def apply(
     Example: airnub config apply --only variables
     """
     settings, catalog = settings_and_catalog()
-    settings = connected(settings, on)
+    settings = connected(command, settings, on)
     kinds = (*_KINDS[only], "work pool") if with_docker else _KINDS[only]
     summary = register(catalog, settings, kinds=kinds, with_docker=with_docker)
     show_summary(summary, as_json=as_json)
@@ -96,6 +97,7 @@ def apply(
 
 @app.command()
 def plan(
+    command: typer.Context,
     departments: DepartmentsOption = None,
     on: ServerOption = None,
     as_json: JsonOption = False,
@@ -104,12 +106,13 @@ def plan(
 
     Example: airnub config plan --department project_beta
     """
-    found, _ = planned("config", departments, on=on)
+    found, _ = planned(command, "config", departments, on=on)
     show_plan(found, remedy=_APPLY, as_json=as_json)
 
 
 @app.command()
 def drift(
+    command: typer.Context,
     departments: DepartmentsOption = None,
     on: ServerOption = None,
     as_json: JsonOption = False,
@@ -121,7 +124,7 @@ def drift(
 
     Example: airnub config drift
     """
-    found, _ = planned("config", departments, on=on)
+    found, _ = planned(command, "config", departments, on=on)
     show_drift(found, remedy=_APPLY, as_json=as_json)
 
 

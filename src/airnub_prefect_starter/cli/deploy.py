@@ -34,6 +34,7 @@ _REMEDY = "Run `airnub deploy apply`; what is not wanted goes with `airnub deplo
 
 @app.command()
 def plan(
+    command: typer.Context,
     departments: DepartmentsOption = None,
     changed_since: SinceOption = None,
     on: ServerOption = None,
@@ -43,12 +44,13 @@ def plan(
 
     Example: airnub deploy plan --changed-since origin/main
     """
-    found, _ = planned("deploy", departments, changed_since, on=on)
+    found, _ = planned(command, "deploy", departments, changed_since, on=on)
     show_plan(found, remedy=_REMEDY, as_json=as_json)
 
 
 @app.command()
 def drift(
+    command: typer.Context,
     departments: DepartmentsOption = None,
     on: ServerOption = None,
     as_json: JsonOption = False,
@@ -60,12 +62,13 @@ def drift(
 
     Example: airnub deploy drift -d project_beta
     """
-    found, _ = planned("deploy", departments, on=on)
+    found, _ = planned(command, "deploy", departments, on=on)
     show_drift(found, remedy=_REMEDY, as_json=as_json)
 
 
 @app.command()
 def apply(
+    command: typer.Context,
     departments: DepartmentsOption = None,
     changed_since: SinceOption = None,
     on: ServerOption = None,
@@ -76,7 +79,7 @@ def apply(
     Example: airnub deploy apply --department project_beta
     """
     # Deferred: importing Prefect takes a second, and `planned` must have come first.
-    found, settings = planned("deploy", departments, changed_since, on=on)
+    found, settings = planned(command, "deploy", departments, changed_since, on=on)
     from airnub_prefect_starter.control.bootstrap import carry_out
 
     left = found.only("delete")
@@ -94,6 +97,7 @@ def apply(
 
 @app.command()
 def prune(
+    command: typer.Context,
     departments: DepartmentsOption = None,
     changed_since: SinceOption = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
@@ -104,7 +108,7 @@ def prune(
 
     Example: airnub deploy prune --yes
     """
-    found, settings = planned("deploy", departments, changed_since, on=on)
+    found, settings = planned(command, "deploy", departments, changed_since, on=on)
     from airnub_prefect_starter.control.bootstrap import carry_out
 
     # What is wrong with the rest does not matter here.

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from click import get_current_context
 
 from airnub_prefect_starter.cli.context import connect, settings_and_catalog
 from airnub_prefect_starter.cli.output import counted, patience, progress, say, show_json
@@ -44,6 +43,7 @@ SinceOption = Annotated[
 
 
 def planned(
+    command: typer.Context,
     group: Literal["config", "deploy"],
     departments: Collection[str] | None,
     since: str | None = None,
@@ -53,6 +53,7 @@ def planned(
     """Compare what a group of commands is about with what Git says.
 
     Args:
+        command: The command that asks; at its end the server is let go.
         group: The group of commands.
         departments: Whose objects to look at; None for all.
         since: Instead of them, a commit: the departments that have changed since.
@@ -68,7 +69,7 @@ def planned(
     """
     settings, catalog = settings_and_catalog()
     scope = _scope(settings, catalog, departments, since)
-    settings = connected(settings, on)
+    settings = connected(command, settings, on)
     # Deferred: importing Prefect takes a second, and `connect` must have come first.
     from airnub_prefect_starter.control.bootstrap import GROUPS, plan_bootstrap
     from airnub_prefect_starter.control.from_departments import desired_state
@@ -81,7 +82,7 @@ def planned(
     return plan, settings
 
 
-def connected(settings: Settings, on: Literal["k8s"] | None) -> Settings:
+def connected(command: typer.Context, settings: Settings, on: Literal["k8s"] | None) -> Settings:
     """Point this process at the server that is meant, until the command ends.
 
     Raises:
@@ -90,7 +91,7 @@ def connected(settings: Settings, on: Literal["k8s"] | None) -> Settings:
     if on is None:
         return connect(settings)
     release = chosen_release(settings, None, None, None)
-    return get_current_context().with_resource(registering_on(settings, release))
+    return command.with_resource(registering_on(settings, release))
 
 
 def show_plan(plan: Plan, *, remedy: str, as_json: bool) -> None:
