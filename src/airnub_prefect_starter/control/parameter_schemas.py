@@ -56,7 +56,7 @@ def parameter_schemas(specs: Iterable[DeploymentSpec], cache: Path) -> dict[str,
     groups = defaultdict[tuple[Path, str], list[DeploymentSpec]](list)
     for spec in specs:
         groups[_root(spec), _folder(spec)].append(spec)
-    shared = {root: _shared_digest(root) for root, _ in groups}
+    shared = {root: _shared_digest(root) for root in {root for root, _ in groups}}
     found: dict[str, Found] = {}
     changed: list[_Department] = []
     for (root, folder), members in groups.items():
