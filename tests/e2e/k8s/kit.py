@@ -242,6 +242,11 @@ def pods_of(run_id: str) -> list[Any]:
     return found
 
 
+def running_pods(run_id: str) -> list[Any]:
+    """List those pods of a flow run that have not ended."""
+    return [each for each in pods_of(run_id) if each["status"]["phase"] in {"Pending", "Running"}]
+
+
 @contextmanager
 def bucket(release: Release, department: str) -> Iterator[Any]:
     """Open the release's MinIO with a department's own key, as a boto3 client."""

@@ -2,15 +2,13 @@
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from airnub_prefect_starter.core.store.layout import blob_key, manifest_key, ref_key
+from airnub_prefect_starter.core.store.layout import blob_key, ref_key
 from tests.e2e.k8s.kit import ROOT, Api, Release, bucket, get, jobs_of, kubectl, run, skaffold_run
 
 NEW = "field_surveys"
@@ -24,6 +22,11 @@ class Clone:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         run("git", "clone", "--quiet", ROOT, folder)
+
+    def git(self, *arguments: str) -> None:
+        """Run git in the clone, as somebody."""
+        who = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.com")
+        run("git", *who, *arguments, folder=self.folder)
 
     def airnub(self, *arguments: str, code: int = 0, timeout: float = 600) -> str:
         """Run the clone's command line; it must exit with this code."""
@@ -56,6 +59,8 @@ def department(clone: Clone) -> Clone:
     """Add a department with two categories, and install it: the README's commands."""
     clone.airnub("add", "department", NEW, "--display-name", "Field Surveys", "--yes")
     clone.airnub("add", "category", NEW, "ingestion", "stations", "--like", "api", "--yes")
+    clone.git("add", "--all")
+    clone.git("commit", "--quiet", "--message", "Add Field Surveys")
     clone.airnub("add", "category", NEW, "ingestion", "readings", "--like", "database", "--yes")
     assert "written" not in clone.airnub("render")
     skaffold_run(clone.folder)
@@ -110,7 +115,8 @@ def test_the_scheduled_report_of_drift_runs_as_a_job_of_the_release(
 
 
 def test_a_removed_category_is_shown_and_pruned(department: Clone, api: Api) -> None:
-    remove_category(department.folder, NEW, "ingestion", "readings")
+    department.git("checkout", "--quiet", ".")
+    department.git("clean", "--quiet", "--force", "-d")
     gone = f"{NEW}.ingestion.readings"
 
     planned = department.changes("deploy", "plan", "--department", NEW, code=DIFFERENCES)
@@ -122,12 +128,6 @@ def test_a_removed_category_is_shown_and_pruned(department: Clone, api: Api) -> 
     found = api.post("/deployments/filter", {"deployments": {"name": {"any_": [gone]}}})
     assert found == []
     assert api.deployment(f"{NEW}.ingestion.stations")
-
-
-def remove_category(root: Path, department: str, stage: str, category: str) -> None:
-    """Do by hand what takes a category away: its flow, its values, its lines."""
-    shutil.rmtree(root / f"flows/dept_{department}/{stage}/{category}")
-    (root / f"configs/variables/dept_{department}/{stage}/{category}.yaml").unlink()
 
 
 def test_a_backfill_runs_the_dates_whose_data_is_gone(release: Release, department: Clone) -> None:
@@ -151,13 +151,9 @@ def delete_data(release: Release, date: str) -> None:
     """Delete the bytes of one day's flights; their manifest and ref stay."""
     root = "store/project_beta/"
     with bucket(release, "project_beta") as client:
-        ref = read(client, root + ref_key("ingestion.daily_flights", f"flights-{date}"))
-        manifest = read(client, root + manifest_key(ref["manifest"]))
-        client.delete_object(Bucket="airnub", Key=root + blob_key(manifest["blob"]["digest"]))
-
-
-def read(client: Any, key: str) -> Any:
-    return json.loads(client.get_object(Bucket="airnub", Key=key)["Body"].read())
+        name = root + ref_key("ingestion.daily_flights", f"flights-{date}")
+        ref = json.loads(client.get_object(Bucket="airnub", Key=name)["Body"].read())
+        client.delete_object(Bucket="airnub", Key=root + blob_key(ref["blob"]["digest"]))
 
 
 def test_kubectl_finds_the_new_department_by_its_label(department: Clone) -> None:

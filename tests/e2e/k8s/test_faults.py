@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.k8s.kit import Api, Release, eventually, jobs_of, kubectl, pods_of
+from tests.e2e.k8s.kit import Api, Release, eventually, jobs_of, kubectl, pods_of, running_pods
 
 PAGES = "project_alpha.ingestion.web_page_scraping"
 BETA = "project_beta.ingestion.reference_files"
@@ -106,10 +106,6 @@ def test_a_running_run_is_cancelled_and_its_job_expires(api: Api) -> None:
     api.wait(run_id, "CANCELLED", timeout=120)
     eventually("its pod ends", lambda: not running_pods(run_id), timeout=120)
     eventually("its Job expires", lambda: not jobs_of(run_id), timeout=60)
-
-
-def running_pods(run_id: str) -> list[Any]:
-    return [each for each in pods_of(run_id) if each["status"]["phase"] in {"Pending", "Running"}]
 
 
 def test_a_run_under_a_limit_survives_a_restart_of_the_server(release: Release) -> None:

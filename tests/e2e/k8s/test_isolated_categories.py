@@ -6,7 +6,16 @@ What `isolation: job` in a department's file sets is set here for single runs.
 from functools import partial
 from typing import Any
 
-from tests.e2e.k8s.kit import Api, Release, eventually, jobs_of, kubectl, pods_of, stored
+from tests.e2e.k8s.kit import (
+    Api,
+    Release,
+    eventually,
+    jobs_of,
+    kubectl,
+    pods_of,
+    running_pods,
+    stored,
+)
 
 STAGE = "project_alpha.ingestion"
 APART = {"env": {"AIRNUB_ISOLATION": "job"}}
@@ -60,7 +69,7 @@ def test_each_category_is_a_job_and_stores_the_same_bytes(release: Release, api:
     assert stored(release, "project_alpha") == before
 
 
-def test_cancelling_the_stage_deletes_the_jobs_of_its_categories(api: Api) -> None:
+def test_cancelling_the_stage_ends_the_pods_of_its_categories(api: Api) -> None:
     run_id = start_slow(api)
     child = eventually("the slow category runs", partial(slow_child, api, run_id), timeout=300)
 
@@ -68,7 +77,8 @@ def test_cancelling_the_stage_deletes_the_jobs_of_its_categories(api: Api) -> No
 
     api.wait(run_id, "CANCELLED", timeout=120)
     api.wait(child["id"], "CANCELLED", timeout=180)
-    eventually("its Job is gone", lambda: not jobs_of(child["id"]), timeout=60)
+    for each in (run_id, child["id"]):
+        eventually("its pod ends", lambda run=each: not running_pods(run), timeout=120)
 
 
 def test_a_moved_stage_finds_its_categories_again(api: Api) -> None:
