@@ -78,7 +78,11 @@ def test_cancelling_the_stage_ends_the_pods_of_its_categories(api: Api) -> None:
     api.wait(run_id, "CANCELLED", timeout=120)
     api.wait(child["id"], "CANCELLED", timeout=180)
     for each in (run_id, child["id"]):
-        eventually("its pod ends", lambda run=each: not running_pods(run), timeout=120)
+        eventually("its pod ends", partial(pods_ended, each), timeout=120)
+
+
+def pods_ended(run_id: str) -> bool:
+    return not running_pods(run_id)
 
 
 def test_a_moved_stage_finds_its_categories_again(api: Api) -> None:
