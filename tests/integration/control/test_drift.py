@@ -22,6 +22,7 @@ from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control.bootstrap import GROUPS, bootstrap, carry_out, plan_bootstrap
 from airnub_prefect_starter.control.deployments import read_deployments
 from airnub_prefect_starter.control.desired import (
+    AutomationSpec,
     DesiredState,
     LimitSpec,
     VariableSpec,
@@ -323,16 +324,14 @@ def with_another(wanted: DesiredState) -> DesiredState:
     tags = ("airnub", "department:other")
     processing = wanted.deployments[1]
     deployment = replace(processing, name="other.processing", tags=tags, queue="other")
+    rule = AutomationSpec("other: rule", after=INGESTION, run=deployment.key, tags=tags)
     return replace(
         wanted,
         variables=(*wanted.variables, VariableSpec("other_config", 1, tags)),
         queues=(*wanted.queues, WorkQueueSpec("airnub", "other")),
         limits=(*wanted.limits, LimitSpec("other.pages", 1)),
         deployments=(*wanted.deployments, deployment),
-        automations=(
-            *wanted.automations,
-            replace(wanted.automations[0], name="other: rule", run=deployment.key, tags=tags),
-        ),
+        automations=(*wanted.automations, rule),
     )
 
 

@@ -86,7 +86,7 @@ def test_both_names_of_a_renamed_file_and_a_deleted_file_count(root: Path) -> No
     git(root, "rm", "--quiet", "configs/departments/gone.yaml")
     commit(root)
 
-    assert touched_departments(changed_files(root, "HEAD~1")) == {"a", "b", "gone"}
+    assert touched_departments(changed_files(root, "HEAD~1")) == frozenset({"a", "b", "gone"})
 
 
 def test_ignored_files_do_not_count(root: Path) -> None:
