@@ -231,9 +231,9 @@ def test_bootstrap_can_read_what_the_chart_says_of_the_cluster(name: str) -> Non
 
 
 def test_what_the_chart_says_of_the_cluster() -> None:
-    text = find(profile("local"), "ConfigMap", "airnub-cluster")["data"]["cluster.yaml"]
+    files = find(profile("local"), "ConfigMap", "airnub-cluster")["data"]
 
-    assert yaml.safe_load(text) == {
+    assert yaml.safe_load(files["cluster.yaml"]) == {
         "release": "airnub",
         "api_url": "http://airnub-server.airnub.svc.cluster.local:4200/api",
         "api_embedded": True,
@@ -275,7 +275,7 @@ def test_what_the_chart_says_of_the_cluster() -> None:
                 "app.kubernetes.io/instance": "airnub",
                 "app.kubernetes.io/component": "generic",
             },
-            "env": {"SOURCES_URL": "http://airnub-sources.airnub.svc.cluster.local:8080"},
+            "env": yaml.safe_load(files["client.yaml"])["addresses"],
         },
         "departments": {
             "project_alpha": {

@@ -108,6 +108,7 @@ def test_departments_are_read_as_the_chart_calls_their_fields(tmp_path: Path) ->
         "serviceAccount": "flow-run",
         "workPool": "airnub",
         "quota": {"cpu": "1", "memory": "2Gi", "pods": 5},
+        "image": None,
     }
 
     found = _load(tmp_path, departments={"sample": department})
