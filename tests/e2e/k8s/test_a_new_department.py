@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from airnub_prefect_starter.core.store.digest import Digest
 from airnub_prefect_starter.core.store.layout import blob_key, ref_key
 from tests.e2e.k8s.kit import ROOT, Api, Release, bucket, get, jobs_of, kubectl, run, skaffold_run
 
@@ -153,7 +154,7 @@ def delete_data(release: Release, date: str) -> None:
     with bucket(release, "project_beta") as client:
         name = root + ref_key("ingestion.daily_flights", f"flights-{date}")
         ref = json.loads(client.get_object(Bucket="airnub", Key=name)["Body"].read())
-        client.delete_object(Bucket="airnub", Key=root + blob_key(ref["blob"]["digest"]))
+        client.delete_object(Bucket="airnub", Key=root + blob_key(Digest(ref["blob"]["digest"])))
 
 
 def test_kubectl_finds_the_new_department_by_its_label(department: Clone) -> None:

@@ -19,15 +19,14 @@ from tests.e2e.k8s.kit import (
 
 STAGE = "project_alpha.ingestion"
 APART = {"env": {"AIRNUB_ISOLATION": "job"}}
-# robots.txt of the sample sources asks for a second between two requests.
-SLOW_PAGES = 60
 
 
-def start_slow(api: Api) -> str:
-    """Start the stage with one category that takes about a minute."""
+def start_slow(api: Api, seconds: int) -> str:
+    """Start the stage with one category that takes about so long."""
     config = api.variable("dept_project_alpha_ingestion_config")
     page = config["web_page_scraping"]["pages"][0]
-    pages = [{**page, "source_id": f"slow-{n}"} for n in range(SLOW_PAGES)]
+    # robots.txt of the sample sources asks for a second between two requests.
+    pages = [{**page, "source_id": f"slow-{n}"} for n in range(seconds)]
     slow = {**config, "web_page_scraping": {"pages": pages}}
     return api.start(STAGE, parameters={"config": slow}, job_variables=APART)
 
@@ -70,7 +69,7 @@ def test_each_category_is_a_job_and_stores_the_same_bytes(release: Release, api:
 
 
 def test_cancelling_the_stage_ends_the_pods_of_its_categories(api: Api) -> None:
-    run_id = start_slow(api)
+    run_id = start_slow(api, seconds=300)
     child = eventually("the slow category runs", partial(slow_child, api, run_id), timeout=300)
 
     api.cancel(run_id)
@@ -86,7 +85,7 @@ def pods_ended(run_id: str) -> bool:
 
 
 def test_a_moved_stage_finds_its_categories_again(api: Api) -> None:
-    run_id = start_slow(api)
+    run_id = start_slow(api, seconds=60)
     eventually("the slow category runs", partial(slow_child, api, run_id), timeout=300)
     pod = pods_of(run_id)[0]["metadata"]
 
