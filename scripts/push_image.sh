@@ -10,8 +10,14 @@ digest() {
     docker buildx imagetools inspect "$reference" --format '{{.Manifest.Digest}}'
 }
 
-if found=$(digest 2>/dev/null); then
+problem=$(mktemp)
+trap 'rm -f "$problem"' EXIT
+if found=$(digest 2>"$problem"); then
     echo "$reference is there already" >&2
+elif ! grep --quiet --ignore-case --extended-regexp 'not found|manifest unknown|name unknown' "$problem"; then
+    # Not knowing is no reason to build: the same tag would get other bytes.
+    cat "$problem" >&2
+    exit 1
 else
     docker buildx build --push --tag "$reference" --build-arg VERSION="${reference##*:}" "$@" . >&2
     found=$(digest)

@@ -28,6 +28,7 @@ DEPLOYED = (
     "requirements/**",
     "pyproject.toml",
     "Dockerfile*",
+    ".dockerignore",
     "helm/**",
     "k8s/namespaces/**",
     str(FOLDER / "deploy.yaml"),

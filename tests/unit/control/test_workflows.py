@@ -181,7 +181,9 @@ def test_the_repositorys_workflows_are_these() -> None:
 DOCKER = """#!/bin/sh
 echo "$*" >> "$CALLS"
 case "$*" in
-  *inspect*) test -e "$CALLS.pushed" && echo sha256:1234 ;;
+  *inspect*)
+    if test -e "$CALLS.away"; then echo "ERROR: 401 Unauthorized" >&2; exit 1; fi
+    if test -e "$CALLS.pushed"; then echo sha256:1234; else echo "ERROR: $4: not found" >&2; exit 1; fi ;;
   *build*) echo "building"; test ! -e "$CALLS.broken" && touch "$CALLS.pushed" ;;
 esac
 """
@@ -229,3 +231,13 @@ def test_an_image_that_cannot_be_built_ends_the_job(registry: Registry) -> None:
     done = registry.push()
 
     assert (done.returncode != 0, done.stdout) == (True, "")
+
+
+def test_an_image_of_which_nothing_is_known_is_not_built(registry: Registry) -> None:
+    registry.calls.with_name("calls.away").touch()
+
+    done = registry.push()
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "401 Unauthorized" in done.stderr
+    assert "build " not in registry.calls.read_text()
