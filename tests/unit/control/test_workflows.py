@@ -183,7 +183,8 @@ echo "$*" >> "$CALLS"
 case "$*" in
   *inspect*)
     if test -e "$CALLS.away"; then echo "ERROR: 401 Unauthorized" >&2; exit 1; fi
-    if test -e "$CALLS.pushed"; then echo sha256:1234; else echo "ERROR: $4: not found" >&2; exit 1; fi ;;
+    if test -e "$CALLS.pushed"; then echo sha256:1234; exit; fi
+    echo "ERROR: $4: not found" >&2; exit 1 ;;
   *build*) echo "building"; test ! -e "$CALLS.broken" && touch "$CALLS.pushed" ;;
 esac
 """
