@@ -61,29 +61,56 @@ class Change:
 
 def find_differences(field: str, before: JsonValue, after: JsonValue) -> Iterator[Difference]:
     """Compare two unequal values and yield the innermost values that differ."""
+    yield from _inner(field, before, after, secret=_is_secret(field))
+
+
+def _inner(
+    field: str, before: JsonValue, after: JsonValue, *, secret: bool
+) -> Iterator[Difference]:
+    if secret:
+        yield Difference(field, _masked(before), _masked(after))
+        return
     inner_before, inner_after = _parts(before), _parts(after)
+    hidden = {_step(key) for key in (*_secret_keys(before), *_secret_keys(after))}
     found = False
     if inner_before is not None and inner_after is not None:
         for step in dict.fromkeys([*inner_before, *inner_after]):
             one, other = inner_before.get(step), inner_after.get(step)
             if one != other:
                 found = True
-                yield from find_differences(f"{field}{step}", one, other)
+                yield from _inner(f"{field}{step}", one, other, secret=step in hidden)
     # Without inner ones the order differs, or a key is there whose value is null.
     if not found:
-        name = field.rpartition(".")[2]
-        yield Difference(field, without_secrets(before, name), without_secrets(after, name))
+        yield Difference(field, _without_secrets(before), _without_secrets(after))
 
 
-def without_secrets(value: JsonValue, name: str = "") -> JsonValue:
+def _without_secrets(value: JsonValue) -> JsonValue:
     """Mask what a key's name says is secret, and credentials in addresses."""
     if isinstance(value, dict):
-        return {key: without_secrets(each, key) for key, each in value.items()}
+        hidden = _secret_keys(value)
+        return {
+            key: _masked(each) if key in hidden else _without_secrets(each)
+            for key, each in value.items()
+        }
     if isinstance(value, list):
-        return [without_secrets(each) for each in value]
-    if isinstance(value, str):
-        return MASK if value and _SECRET.fullmatch(name) else redact_text(value)
-    return value
+        return [_without_secrets(each) for each in value]
+    return redact_text(value) if isinstance(value, str) else value
+
+
+def _secret_keys(value: JsonValue) -> set[str]:
+    """Name the keys of an object whose values are secret: also `value` beside a secret's `name`."""
+    if not isinstance(value, dict):
+        return set()
+    of_name = {"value"} if _is_secret(str(value.get("name"))) else set()
+    return {key for key in value if _is_secret(key)} | of_name
+
+
+def _is_secret(name: str) -> bool:
+    return _SECRET.fullmatch(name.rpartition(".")[2]) is not None
+
+
+def _masked(value: JsonValue) -> JsonValue:
+    return MASK if value else value
 
 
 def _parts(value: JsonValue) -> Mapping[str, JsonValue] | None:

@@ -54,6 +54,43 @@ def test_what_is_secret_by_its_name_is_masked(name: str) -> None:
     assert "hush" not in str(whole)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "field"),
+    [
+        # As Kubernetes lists a container's environment.
+        (
+            [{"name": "API_TOKEN", "value": "s3cret"}],
+            [{"name": "API_TOKEN", "value": "hush"}],
+            "v[API_TOKEN].value",
+        ),
+        ([{"name": "API_TOKEN", "value": "s3cret"}], [], "v[API_TOKEN]"),
+        ([{"name": "API_TOKEN", "value": "s3cret"}], None, "v"),
+        ({"db.password": "s3cret"}, {"db.password": "hush"}, 'v["db.password"]'),
+        ({"db.password": "s3cret"}, {}, 'v["db.password"]'),
+        ({"password": {"text": "s3cret"}}, {"password": {"text": "hush"}}, "v.password"),
+        ({"password": ["s3cret", 1]}, {"password": ["hush"]}, "v.password"),
+        ({"password": {"text": "s3cret"}}, None, "v"),
+        ({"api_key": 12345}, {}, "v.api_key"),
+    ],
+)
+def test_secrets_are_masked_wherever_they_are(
+    before: JsonValue, after: JsonValue, field: str
+) -> None:
+    forth, back = found(before, after), found(after, before)
+
+    assert [each[0] for each in (*forth, *back)] == [field, field]
+    for text in ("s3cret", "hush", "12345"):
+        assert text not in f"{forth}{back}"
+    assert MASK in str(forth)
+
+
+def test_what_stands_beside_the_name_of_a_secret_is_shown() -> None:
+    one: JsonValue = [{"name": "API_TOKEN", "from": "a", "value": ""}]
+    other: JsonValue = [{"name": "API_TOKEN", "from": "b", "value": ""}]
+
+    assert found(one, other) == [("v[API_TOKEN].from", "a", "b")]
+
+
 @pytest.mark.parametrize("name", ["secret", "credentials_secret", "secret_name", "primary_key"])
 def test_names_of_secrets_are_no_secrets(name: str) -> None:
     assert found({name: "airnub-s3"}, {name: "other"}) == [(f"v.{name}", "airnub-s3", "other")]
