@@ -41,7 +41,7 @@ def generic_job(
         job_variables={
             "env": {
                 **RUN_ENVIRONMENT,
-                # What is remembered between comparisons: the project's folder is read-only.
+                # The schemas of parameters are written there: the project's folder is read-only.
                 "AIRNUB_HOME": f"{SCRATCH}/airnub",
                 "AIRNUB_CLUSTER_FILE": f"{CLUSTER_FOLDER}/cluster.yaml",
                 **jobs.env,
