@@ -16,6 +16,7 @@ from airnub_prefect_starter.core.departments import load_catalog
 
 EVENT = "airnub.drift.found"
 _MOST_LINES = 100  # an event may have 1.5 MB
+_MOST_RELATED = 90  # an event may have 100, and Prefect adds the run with what it belongs to
 
 _logger = logging.getLogger(__name__)
 
@@ -51,10 +52,11 @@ def emit_drift(plan: Plan) -> None:
                 "prefect.resource.role": "department",
                 "prefect.resource.name": owner,
             }
-            for owner in owners
+            for owner in owners[:_MOST_RELATED]
         ],
         payload={
             "summary": drift_total(plan.changes, plan.unchanged),
+            "departments": owners,
             "differences": [*drift_lines(plan.changes)][:_MOST_LINES],
         },
     )

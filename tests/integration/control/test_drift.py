@@ -1,5 +1,6 @@
 """What people change on the server shows, goes when Git is applied, and comes from us alone."""
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -17,8 +18,10 @@ from prefect.client.schemas.actions import (
 )
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.events.schemas.automations import Automation, AutomationCore
+from prefect.events.schemas.events import Event
 
 from airnub_prefect_starter.common.settings import Settings
+from airnub_prefect_starter.control import drift
 from airnub_prefect_starter.control.bootstrap import GROUPS, bootstrap, carry_out, plan_bootstrap
 from airnub_prefect_starter.control.deployments import read_deployments
 from airnub_prefect_starter.control.desired import (
@@ -28,8 +31,9 @@ from airnub_prefect_starter.control.desired import (
     VariableSpec,
     WorkQueueSpec,
 )
+from airnub_prefect_starter.control.differences import Change
 from airnub_prefect_starter.control.platform import quiet
-from airnub_prefect_starter.control.reconcile import Plan
+from airnub_prefect_starter.control.reconcile import Plan, Step
 from airnub_prefect_starter.control.scope import EVERYTHING, Scope
 from airnub_prefect_starter.control.wording import drift_lines
 
@@ -392,6 +396,50 @@ def test_objects_of_others_are_never_destroyed(
     assert client.read_global_concurrency_limit_by_name("theirs").limit == 1
     assert client.read_deployment(theirs).name == "theirs"
     assert client.read_automations_by_name("theirs")
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["beside ours", "alone"])
+def test_an_automation_of_others_keeps_its_name_beside_ours(
+    client: SyncPrefectClient,
+    wanted: DesiredState,
+    settings: Settings,
+    compare: Compare,
+    ours: bool,
+) -> None:
+    found = automation(client)
+    fields = found.model_dump(mode="json", exclude={"owner_resource"})
+    client.delete_automation(found.id)
+    theirs = client.create_automation(
+        AutomationCore.model_validate({**fields, "tags": [], "description": "theirs"})
+    )
+    if ours:
+        client.create_automation(AutomationCore.model_validate(fields))
+
+    plan = compare(wanted)
+    carry_out(plan, settings=settings, on_progress=quiet)
+
+    assert named(plan) == ([] if ours else [f"create automation {AUTOMATION}"])
+    both = {each.id: each for each in client.read_automations_by_name(AUTOMATION)}
+    assert (len(both), both[theirs].description) == (2, "theirs")
+    client.delete_automation(theirs)
+    assert compare(wanted).changes == ()
+
+
+def test_an_event_of_many_departments_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[Event] = []
+    monkeypatch.setattr(
+        drift,
+        "emit_event",
+        lambda **given: events.append(Event(occurred=dt.datetime.now(dt.UTC), **given)),
+    )
+    owners = [f"d{number:03}" for number in range(150)]
+    changes = (Change("variable", owner, "create", owners=(owner,)) for owner in owners)
+
+    drift.emit_drift(Plan(tuple(Step(each, print, ()) for each in changes), (), 0))
+
+    (event,) = events
+    assert [each.id for each in event.related] == [f"airnub.department.{o}" for o in owners[:90]]
+    assert event.payload["departments"] == owners
 
 
 def test_a_group_of_commands_looks_at_its_own_kinds(
