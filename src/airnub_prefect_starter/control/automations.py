@@ -58,8 +58,8 @@ class Automations(Kind[AnySpec]):
         for each in pages(
             lambda limit, offset: client.read_automations(limit=limit, offset=offset)
         ):
-            # The others are nobody's business here.
-            if MANAGED_TAG in each.tags or each.name in self.wanted:
+            # The others are nobody's business here, also those of a name that is wanted.
+            if MANAGED_TAG in each.tags:
                 key = f"{each.name} ({each.id})" if each.name in found else each.name
                 found[key] = _current(each, names)
         return found
@@ -161,6 +161,6 @@ def _current(automation: Automation, names: Mapping[str, str]) -> Current:
     return Current(
         str(automation.id),
         fields,
-        managed=MANAGED_TAG in automation.tags,
+        managed=True,
         owners=owners_of(automation.tags),
     )
