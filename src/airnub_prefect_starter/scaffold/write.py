@@ -55,23 +55,35 @@ class Writer:
         """Write every file that changes.
 
         Raises:
-            ScaffoldError: A file cannot be written; none has changed then. No retry.
+            ScaffoldError: A file cannot be written, or was changed after planning; none has
+                changed by this then. No retry.
         """
-        changes = [change for change in changes if change.kind != "unchanged"]
-        if not changes:
+        wanted = [change for change in changes if change.kind != "unchanged"]
+        if not wanted:
             return
+        started: list[Change] = []
         with _ending_by_exception():
             try:
-                _publish(self._journal, _format(changes))
-                for change in changes:
+                self._require_as_planned(changes)
+                _publish(self._journal, _format(wanted))
+                for change in wanted:
+                    started.append(change)
                     _publish(self._root / change.path, change.after.encode())
             except BaseException as error:
-                self._restore(changes)
+                self._restore(started)
                 self._journal.unlink(missing_ok=True)
                 if isinstance(error, OSError):
                     raise _not_written(error) from error
                 raise
         self._journal.unlink()
+
+    def _require_as_planned(self, changes: Iterable[Change]) -> None:
+        changed = [str(each.path) for each in changes if self._found(each) != _before(each)]
+        if changed:
+            raise ScaffoldError(
+                f"Nothing was written: {', '.join(changed)} changed after planning",
+                "Run the command again",
+            )
 
     def _is_written(self, change: Change) -> bool:
         """Tell whether a file holds its new text.
@@ -79,27 +91,33 @@ class Writer:
         Raises:
             ScaffoldError: It holds neither the old nor the new one. No retry.
         """
-        file = self._root / change.path
-        found = file.read_bytes() if file.is_file() else None
+        found = self._found(change)
         if found == change.after.encode():
             return True
-        if found != (None if change.before is None else change.before.encode()):
+        if found != _before(change):
             raise ScaffoldError(
                 f"{change.path} was changed after an interrupted `airnub add`",
                 f"Undo that command yourself with Git, then remove {self._journal}",
             )
         return False
 
+    def _found(self, change: Change) -> bytes | None:
+        file = self._root / change.path
+        return file.read_bytes() if file.is_file() else None
+
     def _restore(self, changes: Iterable[Change]) -> None:
+        """Bring back what stood there, except where somebody else has written since."""
         try:
             for change in changes:
-                file = self._root / change.path
+                file, before = self._root / change.path, _before(change)
                 _remove(_temporary(file))
-                if change.before is None:
+                written = self._found(change) == change.after.encode()
+                if written and before is not None:
+                    _publish(file, before)
+                elif written:
                     _remove(file)
+                if before is None:
                     self._remove_empty(file.parent)
-                elif file.read_bytes() != change.before.encode():
-                    _publish(file, change.before.encode())
         except OSError as error:
             raise _not_written(error) from error
 
@@ -125,6 +143,10 @@ def taking_turns(settings: Settings) -> Iterator[Writer]:
                 "Another `airnub add` is at work in this project", "Finish or end it first"
             ) from None
         yield Writer(settings)
+
+
+def _before(change: Change) -> bytes | None:
+    return None if change.before is None else change.before.encode()
 
 
 def _publish(file: Path, data: bytes) -> None:

@@ -159,9 +159,65 @@ def test_a_file_that_cannot_be_written_undoes_the_others(root: Path) -> None:
         taking_turns(project_settings(root)) as writer,
         pytest.raises(ScaffoldError, match="cannot be written"),
     ):
-        writer.write(CHANGES[::-1])
+        writer.write([CHANGES[1], CHANGES[0]])
 
     assert files(root) == before
+    assert not writer.interrupted
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"edited.txt": "a person's\n"},
+        {"new/b.txt": "a person's\n"},
+        {"same.txt": "a person's\n"},
+        {"edited.txt": "", "new/deep/a.txt": "a\n"},
+    ],
+    ids=", ".join,
+)
+def test_files_that_changed_after_planning_are_named_and_kept(
+    root: Path, texts: dict[str, str]
+) -> None:
+    (root / "new" / "deep").mkdir(parents=True)
+    for name, text in texts.items():
+        (root / name).write_text(text)
+    before = files(root)
+
+    with (
+        taking_turns(project_settings(root)) as writer,
+        pytest.raises(ScaffoldError, match="changed after planning") as caught,
+    ):
+        writer.write(CHANGES)
+
+    assert {str(each.path) for each in CHANGES if str(each.path) in caught.value.message} == {
+        *texts
+    }
+    assert files(root) == before
+    assert not writer.interrupted
+
+
+def test_a_failure_undoes_what_was_written_and_nothing_else(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = files(root)
+    replace = Path.replace
+
+    def failing(self: Path, target: Path) -> Path:
+        if target == root / "edited.txt":  # the second of three
+            target.write_text("a person's\n")
+            (root / "new" / "b.txt").write_text("a person's\n")
+            raise OSError(28, "No space left on device", str(target))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", failing)
+    with (
+        taking_turns(project_settings(root)) as writer,
+        pytest.raises(ScaffoldError, match="No space left on device"),
+    ):
+        writer.write(CHANGES)
+
+    theirs = dict.fromkeys(["edited.txt", "new/b.txt"], b"a person's\n")
+    assert files(root) == before | theirs
     assert not writer.interrupted
 
 
