@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 from airnub_prefect_starter.control.doctor.context import Context
@@ -93,8 +94,9 @@ def _last_seen(workers: Sequence[Mapping[str, Any]]) -> str:
 
 
 def late_runs(context: Context) -> Finding:
-    """Look for runs that should have begun."""
+    """Look for runs that should have begun; backfills and categories wait by design."""
     limit_s = context.thresholds.late_s
+    queues = {each["id"]: each for each in _queues(context) if _should_begin(context, each)}
     overdue = _runs(
         context,
         {
@@ -102,13 +104,45 @@ def late_runs(context: Context) -> Finding:
             "expected_start_time": {"before_": _before(limit_s)},
             "deployment_id": {"is_null_": False},
         },
+        work_pool_queues={"id": {"any_": list(queues)}},
     )
     # What waits for its retry or was paused has begun.
     late = [each for each in overdue if each["state_name"] in {"Scheduled", "Late"}]
     if not late:
         return ok(f"no run is over {_human(limit_s)} late")
     told = [f"{each['name']} by {_human(_age_s(each['expected_start_time']))}" for each in late]
-    return warn(f"{_count(late)} late: {listed(told)}", *_fixes(context, late))
+    held_up = dict.fromkeys(each["work_queue_id"] for each in late)
+    fixes = [_fix_of_queue(context, queues[each]) for each in held_up]
+    return warn(f"{_count(late)} late: {listed(told)}", *fixes)
+
+
+def _queues(context: Context) -> Iterator[dict[str, Any]]:
+    for offset in count(step=_PAGE):
+        body = {"limit": _PAGE, "offset": offset}
+        found: list[dict[str, Any]] = context.api.post("/work_queues/filter", body)
+        yield from found
+        if len(found) < _PAGE:
+            return
+
+
+def _should_begin(context: Context, queue: Mapping[str, Any]) -> bool:
+    """Tell whether runs of a queue begin when they are due: it has room, and is not for waiting."""
+    departments = [each.name for each in context.catalog.entries.values()]
+    waiting = {
+        name for each in departments for name in (each.categories_queue, each.backfill_queue)
+    }
+    limit = queue["concurrency_limit"]
+    is_full = limit is not None and (queue["active_slots"] or 0) >= limit
+    return queue["name"] not in waiting and not is_full
+
+
+def _fix_of_queue(context: Context, queue: Mapping[str, Any]) -> str:
+    pool = queue["work_pool_name"]
+    if queue["is_paused"]:
+        return f"{context.prefect} work-queue resume {queue['name']} --pool {pool}"
+    if any(map(_is_online, _workers(context, pool))):
+        return f"{context.prefect} work-pool inspect {pool}   # paused, or at its limit"
+    return context.commands.worker.replace("{pool}", pool)
 
 
 def stuck_runs(context: Context) -> Finding:
@@ -153,8 +187,8 @@ def _fixes(context: Context, runs: Sequence[Run]) -> list[str]:
     ]
 
 
-def _runs(context: Context, wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
-    body = {"flow_runs": wanted, "sort": "EXPECTED_START_TIME_ASC", "limit": _PAGE}
+def _runs(context: Context, wanted: Mapping[str, Any], **more: Any) -> list[dict[str, Any]]:
+    body = {"flow_runs": wanted, "sort": "EXPECTED_START_TIME_ASC", "limit": _PAGE, **more}
     found: list[dict[str, Any]] = context.api.post("/flow_runs/filter", body)
     return found
 

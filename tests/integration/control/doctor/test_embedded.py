@@ -337,7 +337,7 @@ def test_a_run_that_is_late(client: SyncPrefectClient, doctor: Doctor, paused: N
 
     assert found.state == "warn"
     assert f"{run.name} by 1 h" in found.what
-    assert f"prefect flow-run cancel {run.id}" in found.fixes[0]
+    assert "prefect work-pool inspect airnub" in found.fixes[0]
 
 
 @pytest.mark.parametrize("lost", [Pending(), Running()], ids=["pending", "running"])

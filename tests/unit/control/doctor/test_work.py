@@ -100,20 +100,48 @@ def test_workers(
     assert found.fixes == (() if state == "ok" else ("work on airnub",))
 
 
-def test_late_runs_are_warned_of(settings: Settings, api: FakeApi) -> None:
+def queue(name: str, *, paused: bool = False, active: int = 0) -> dict[str, Any]:
+    return {
+        "id": f"id-of-{name}",
+        "name": name,
+        "work_pool_name": "airnub",
+        "is_paused": paused,
+        "concurrency_limit": 2,
+        "active_slots": active,
+    }
+
+
+@pytest.mark.parametrize(
+    ("paused", "workers", "fix"),
+    [
+        (True, [], "PREFECT_API_URL={url} prefect work-queue resume sample --pool airnub"),
+        (False, [], "work on airnub"),
+        (
+            False,
+            [worker(5, "ONLINE")],
+            "PREFECT_API_URL={url} prefect work-pool inspect airnub   # paused, or at its limit",
+        ),
+    ],
+    ids=["paused queue", "no worker", "worker there"],
+)
+def test_late_runs_are_warned_of(
+    settings: Settings, api: FakeApi, paused: bool, workers: list[dict[str, Any]], fix: str
+) -> None:
+    api.manners.answers["POST /work_queues/filter"] = [queue("sample", paused=paused)]
+    api.manners.answers[WORKERS] = workers
     api.manners.answers["POST /flow_runs/filter"] = [
-        run("Late", 600, kind="SCHEDULED"),
+        {**run("Late", 600, kind="SCHEDULED"), "work_queue_id": "id-of-sample"},
         run("AwaitingRetry", 600, "red-fox", kind="SCHEDULED"),
     ]
 
     found = asked(settings, "late_runs", api)
 
     assert (found.state, found.what) == ("warn", "1 run late: grey-owl by 10 min")
-    (fix,) = found.fixes
-    assert fix.startswith(f"PREFECT_API_URL={api.url} prefect flow-run cancel id-of-grey-owl")
+    assert found.fixes == (fix.format(url=api.url),)
 
 
 def test_no_run_is_late(settings: Settings, api: FakeApi) -> None:
+    api.manners.answers["POST /work_queues/filter"] = []
     api.manners.answers["POST /flow_runs/filter"] = []
 
     found = asked(settings, "late_runs", api)
@@ -121,6 +149,21 @@ def test_no_run_is_late(settings: Settings, api: FakeApi) -> None:
     assert (found.state, found.what) == ("ok", "no run is over 5 min late")
     wanted = api.manners.asked[-1][1]["flow_runs"]
     assert wanted["expected_start_time"]["before_"] < ago(299)
+
+
+def test_runs_that_wait_by_design_are_not_late(settings: Settings, api: FakeApi) -> None:
+    api.manners.answers["POST /work_queues/filter"] = [
+        queue("sample", active=1),
+        queue("sample-categories"),
+        queue("sample-backfill"),
+        queue("default", active=2),
+    ]
+    api.manners.answers["POST /flow_runs/filter"] = []
+
+    asked(settings, "late_runs", api)
+
+    asked_for = api.manners.asked[-1][1]["work_pool_queues"]
+    assert asked_for == {"id": {"any_": ["id-of-sample"]}}
 
 
 @pytest.mark.parametrize(
