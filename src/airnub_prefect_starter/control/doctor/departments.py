@@ -43,7 +43,7 @@ def worker_rights(context: Context) -> Finding:
     ]
     if denied:
         return fail(listed(denied), context.commands.register)
-    return ok(f"{len(answers)} in {len(namespaces(context))} namespaces")
+    return ok(f"{len(answers)} in {len(list(_workplaces(context)))} namespaces")
 
 
 def _denial(question: Mapping[str, Any]) -> str:
@@ -54,9 +54,8 @@ def _denial(question: Mapping[str, Any]) -> str:
 
 
 def _questions(context: Context) -> Iterator[dict[str, Any]]:
-    release, placed = context.release, context.access.cluster.departments
-    for department, namespace in namespaces(context).items():
-        pool = placed[department].work_pool if placed else DEFAULT_POOL
+    release = context.release
+    for pool, namespace in _workplaces(context):
         account = release.object_name(f"worker-{pool}")
         for group, resource, verbs in RIGHTS:
             name, _, subresource = resource.partition("/")
@@ -75,6 +74,16 @@ def _questions(context: Context) -> Iterator[dict[str, Any]]:
                         },
                     },
                 }
+
+
+def _workplaces(context: Context) -> Iterator[tuple[str, str]]:
+    """Name the pools with the namespaces in which their workers start Jobs."""
+    cluster = context.access.cluster
+    placed = cluster.departments
+    for department, namespace in namespaces(context).items():
+        yield placed[department].work_pool if placed else DEFAULT_POOL, namespace
+    if cluster.generic:
+        yield cluster.generic.work_pool, cluster.generic.namespace
 
 
 def quota(context: Context) -> Finding:

@@ -105,40 +105,58 @@ def pods(context: Context) -> Finding:
 
 
 def flows_image(context: Context) -> Finding:
-    """Look whether the image of the runs is on a node, and no pod fails to pull its own."""
+    """Look whether the images of the runs are on a node, and no pod fails to pull its own."""
     found = by_namespace(context, lambda each: context.release.items("pods", "--namespace", each))
-    failing = [
-        f"{namespace}/{pod['metadata']['name']}: {reason}"
+    failing = {
+        f"{namespace}/{pod['metadata']['name']}: {container['state']['waiting']['reason']}": (
+            container["image"]
+        )
         for namespace, pods in found.items()
         for pod in pods
-        if (reason := _unpulled(pod))
-    ]
-    image = context.access.cluster.flows_image
+        for container in _unpulled(pod)
+    }
     if failing:
-        return fail(listed(failing), _push(context, image), context.commands.register)
+        fixes = [_push(context, each) for each in failing.values()]
+        return fail(listed(list(failing)), *fixes, context.commands.register)
+    images = _images(context)
     try:
         nodes = context.release.items("nodes")
     except PlatformError as error:
         if FORBIDDEN not in error.message:
             raise
-        return ok(f"{image}; nodes may not be listed")
-    holding = sum(has_image(node, image) for node in nodes)
-    if not holding:
-        return warn(f"{image} is on no node: the next run must pull it", _push(context, image))
-    return ok(f"{image} on {holding} of {len(nodes)} nodes")
+        return ok(f"{listed(images)}; nodes may not be listed")
+    holding = {each: sum(has_image(node, each) for node in nodes) for each in images}
+    nowhere = [each for each, number in holding.items() if not number]
+    if nowhere:
+        told = f"{listed(nowhere)} is on no node: the next run must pull it"
+        return warn(told, *(_push(context, each) for each in nowhere))
+    return ok(
+        listed([f"{each} on {number} of {len(nodes)} nodes" for each, number in holding.items()])
+    )
+
+
+def _images(context: Context) -> list[str]:
+    """Name the release's image, and those that departments have instead."""
+    cluster = context.access.cluster
+    placed = [each.image for each in cluster.departments.values()]
+    own = [each.spec.kubernetes.job.image for each in context.catalog.entries.values()]
+    return list(dict.fromkeys([cluster.flows_image, *filter(None, [*placed, *own])]))
 
 
 def _push(context: Context, image: str) -> str:
+    if image != context.access.cluster.flows_image:
+        return f"docker push {image}   # or correct the department's image and imagePullSecrets"
     if context.release.context.startswith("kind-"):
         return "airnub k8s up   # builds it and pushes it to the local registry"
     return f"docker push {image}   # or correct images.flows and imagePullSecrets"
 
 
-def _unpulled(pod: Mapping[str, Any]) -> str:
+def _unpulled(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     status = pod["status"]
     containers = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
-    reasons = [each["state"].get("waiting", {}).get("reason", "") for each in containers]
-    return next((reason for reason in reasons if reason in _UNPULLED), "")
+    return [
+        each for each in containers if each["state"].get("waiting", {}).get("reason") in _UNPULLED
+    ]
 
 
 def has_image(node: Mapping[str, Any], image: str) -> bool:

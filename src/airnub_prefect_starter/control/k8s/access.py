@@ -46,12 +46,19 @@ class _Department(_Spec):
     namespace: str
     service_account: str = Field("flow-run", alias="serviceAccount")
     work_pool: str = Field(DEFAULT_POOL, alias="workPool")
+    image: str | None = None
+
+
+class _Generic(_Spec):
+    work_pool: str
+    namespace: str
 
 
 class _Cluster(_Spec):
     s3: _S3
     flows_image: str = ""
     department_secret_name: str = ""
+    generic: _Generic | None = None
     departments: Mapping[str, _Department] = {}
 
 

@@ -118,7 +118,7 @@ def context(settings: Settings, tools: FakeTools) -> Iterator[Context]:
     tools.gives("kubectl", "get pods")
     tools.gives("kubectl", "get statefulsets", DATABASE)
     tools.gives("kubectl", "get resourcequotas", QUOTA)
-    tools.says("kubectl", "create --filename -", "true\n" * 9)
+    tools.says("kubectl", "create --filename -", "true\n" * 18)
     tools.says("kubectl", "exec", df(used=20, free=80))
     have(tools, "airnub", {"airnub-api-auth": ["auth-string"]})
     have(tools, "airnub-dept-sample", SECRETS)
@@ -158,7 +158,7 @@ def asked(context: Context, look: str) -> Finding:
         ("bootstrap_job", "the last one succeeded"),
         ("pods", "1 workloads ready"),
         ("flows_image", f"{IMAGE} on 1 of 1 nodes"),
-        ("worker_rights", "9 in 1 namespaces"),
+        ("worker_rights", "18 in 2 namespaces"),
         ("quota", "sample: 500m of 4 requests.cpu"),
         ("secrets", "those of 1 departments, with their keys"),
         ("volumes", "airnub-postgresql 20% used, 81.9 kB free"),
@@ -259,18 +259,48 @@ def test_pods_and_nodes_that_are_not_ready(context: Context, tools: FakeTools) -
     assert found.fixes == ("kubectl --context kind-airnub describe pods --namespace airnub",)
 
 
-def test_an_image_that_cannot_be_pulled(context: Context, tools: FakeTools) -> None:
+@pytest.mark.parametrize(
+    ("image", "fix"),
+    [
+        (IMAGE, "airnub k8s up   # builds it and pushes it to the local registry"),
+        (
+            "own.example/sample:2",
+            "docker push own.example/sample:2   "
+            "# or correct the department's image and imagePullSecrets",
+        ),
+    ],
+    ids=["the release's", "a department's"],
+)
+def test_an_image_that_cannot_be_pulled(
+    context: Context, tools: FakeTools, image: str, fix: str
+) -> None:
     waiting = {"waiting": {"reason": "ImagePullBackOff"}}
     pod = {
         "metadata": {"name": "grey-owl-x", "namespace": "airnub-dept-sample"},
-        "status": {"containerStatuses": [{"state": waiting}]},
+        "status": {"containerStatuses": [{"image": image, "state": waiting}]},
     }
     tools.gives("kubectl", "get pods", pod)
 
     found = asked(context, "flows_image")
 
     assert (found.state, found.what) == ("fail", "airnub-dept-sample/grey-owl-x: ImagePullBackOff")
-    assert found.fixes[0].startswith("airnub k8s up")
+    assert found.fixes == (fix, UPGRADE)
+
+
+def test_a_department_s_own_image_that_no_node_has(context: Context, tools: FakeTools) -> None:
+    image = "own.example/sample:2"
+    cluster = {
+        **CLUSTER,
+        "flows_image": IMAGE,
+        "departments": {"sample": {"namespace": "airnub-dept-sample", "image": image}},
+    }
+    files = {"client.yaml": CLIENT, "cluster.yaml": json.dumps(cluster)}
+    tools.gives("kubectl", "metadata.name=airnub-cluster", {"data": files})
+
+    found = asked(context, "flows_image")
+
+    assert found.what == f"{image} is on no node: the next run must pull it"
+    assert found.fixes[0].startswith(f"docker push {image}")
 
 
 @pytest.mark.parametrize(
@@ -313,14 +343,14 @@ def test_who_may_not_list_nodes(context: Context, tools: FakeTools) -> None:
 
 
 def test_a_right_that_the_worker_lacks(context: Context, tools: FakeTools) -> None:
-    tools.says("kubectl", "create --filename -", "true\nfalse\n" + "true\n" * 6 + "false\n")
+    tools.says("kubectl", "create --filename -", "true\nfalse\n" + "true\n" * 15 + "false\n")
 
     found = asked(context, "worker_rights")
 
     assert found.state == "fail"
     assert found.what == (
         "airnub-worker-airnub may not delete jobs in airnub-dept-sample; "
-        "airnub-worker-airnub may not get pods/log in airnub-dept-sample"
+        "airnub-worker-airnub may not get pods/log in airnub"
     )
     assert found.fixes == (UPGRADE,)
 
@@ -328,7 +358,7 @@ def test_a_right_that_the_worker_lacks(context: Context, tools: FakeTools) -> No
 def test_a_question_about_rights_that_is_not_answered(context: Context, tools: FakeTools) -> None:
     tools.says("kubectl", "create --filename -", "true\n")
 
-    assert asked(context, "worker_rights").what == "1 answers came to 9 questions"
+    assert asked(context, "worker_rights").what == "1 answers came to 18 questions"
 
 
 def test_what_is_asked_is_what_the_chart_gives() -> None:
