@@ -1,4 +1,4 @@
-"""Edits of a stage's Python: its configuration's fields and the flows that it runs together.
+"""Edits and checks of flows' Python: a stage's fields and what it runs together, results' types.
 
 Places are found in the syntax tree; a file that no longer has the shape of the template is refused.
 """
@@ -13,7 +13,7 @@ from airnub_prefect_starter.common.errors import ScaffoldError
 from airnub_prefect_starter.common.names import Category
 from airnub_prefect_starter.scaffold.rendering import render
 
-RESULTS = "list[list[SourceResult]]"
+SOURCES = "list[SourceResult]"
 
 
 def with_section(text: str, category: Category) -> str:
@@ -45,17 +45,14 @@ def with_flow(text: str, category: Category) -> str:
     """
     stage = category.stage
     file = str(stage.flow_file)
-    flow = _flow(_parse(text, category, file), category)
+    flow = _flow(text, category, file, stage.flow_function)
     subflows = next(_subflows(flow), None)
     if subflows is None:
         raise _other_shape(file, "run_together(STAGE, {...})", category)
     if category.id in [key.value for key in subflows.keys if isinstance(key, ast.Constant)]:
         return text
-    if flow.returns is None or ast.unparse(flow.returns) != RESULTS:
-        raise ScaffoldError(
-            f"{file}: the flows of stage {stage.id} do not return {RESULTS}",
-            "Add the category to a stage of sources, or to a new one",
-        )
+    remedy = "Add the category to a stage of sources, or to a new one"
+    _require_results(flow, f"list[{SOURCES}]", file, remedy)
     last = subflows.values[-1]
     end = _offset(text, last.end_lineno or 0, last.end_col_offset or 0)
     brace = _offset(text, subflows.end_lineno or 0, subflows.end_col_offset or 0) - 1
@@ -66,12 +63,29 @@ def with_flow(text: str, category: Category) -> str:
     return _with_import(text, "stage/import_flow.py", category)
 
 
-def _flow(tree: ast.Module, category: Category) -> ast.FunctionDef:
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and node.name == category.stage.flow_function:
+def require_sources(text: str, category: Category) -> str:
+    """Return the text of a category's flow, whose results must be those of sources.
+
+    Raises:
+        ScaffoldError: They are others, or the file has no such flow. No retry.
+    """
+    file = str(category.flow_file)
+    flow = _flow(text, category, file, category.flow_function)
+    remedy = "Add the task to a category of sources; write one of another kind by hand"
+    _require_results(flow, SOURCES, file, remedy)
+    return text
+
+
+def _flow(text: str, category: Category, file: str, name: str) -> ast.FunctionDef:
+    for node in _parse(text, category, file).body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
             return node
-    file = str(category.stage.flow_file)
-    raise _other_shape(file, f"function {category.stage.flow_function}", category)
+    raise _other_shape(file, f"function {name}", category)
+
+
+def _require_results(flow: ast.FunctionDef, wanted: str, file: str, remedy: str) -> None:
+    if flow.returns is None or ast.unparse(flow.returns) != wanted:
+        raise ScaffoldError(f"{file}: {flow.name} does not return {wanted}", remedy)
 
 
 def _subflows(flow: ast.FunctionDef) -> Iterator[ast.Dict]:
@@ -119,5 +133,5 @@ def _spliced(text: str, at: int, added: str) -> str:
 def _other_shape(file: str, missing: str, category: Category) -> ScaffoldError:
     return ScaffoldError(
         f"{file}: there is no {missing}",
-        f"Add category {category.id} there by hand, as docs/add-a-category.md shows, and try again",
+        f"Write it for category {category.id}, as docs/add-a-category.md shows, and try again",
     )

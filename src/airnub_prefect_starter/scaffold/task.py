@@ -11,19 +11,21 @@ from airnub_prefect_starter.core.departments import Catalog
 from airnub_prefect_starter.scaffold.names import new_identifier
 from airnub_prefect_starter.scaffold.plan import Draft
 from airnub_prefect_starter.scaffold.rendering import render
+from airnub_prefect_starter.scaffold.stage import require_sources
 
 
 def plan_task(catalog: Catalog, category: Category, task_id: str) -> Draft:
     """Plan a task of a category; tasks of one name share the function that they call.
 
     Raises:
-        ScaffoldError: The name cannot be used. No retry.
+        ScaffoldError: The name cannot be used, or the category is not one of sources. No retry.
     """
     new_identifier(task_id, "task")
     core = PurePosixPath("src", "airnub_prefect_starter", "core", f"{task_id}.py")
     if (catalog.root / core.with_suffix("")).is_dir():
         raise ScaffoldError(f"task {task_id!r}: core has a package of that name", "Choose another")
     draft = Draft(catalog.root)
+    draft.edit(category.flow_file, partial(require_sources, category=category))
     text = partial(render, category=category, task=task_id)
     draft.create(category.task_file(task_id), text("task/task.py"))
     if draft.exists(core):

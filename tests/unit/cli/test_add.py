@@ -12,7 +12,7 @@ import pytest
 
 from airnub_prefect_starter.common.names import Department
 from airnub_prefect_starter.scaffold.category import Kind
-from tests.project_kit import DEPARTMENT, MAPPING
+from tests.project_kit import DEPARTMENT, FLOW, MAPPING
 from tests.unit.cli.kit import Done, Project, require_one_line
 
 ROOT = Path(__file__).parents[3]
@@ -28,6 +28,7 @@ TASKS = {
 @pytest.fixture(autouse=True)
 def _as_the_repository_formats(project: Project) -> None:
     project.write("pyproject.toml", (ROOT / "pyproject.toml").read_bytes())
+    project.write(FLOW, "def download_files_flow_dept_sample() -> list[SourceResult]: ...\n")
     assert project.run("render").code == 0
 
 
@@ -389,6 +390,17 @@ def test_tasks_of_one_name_share_their_function(project: Project) -> None:
 
     assert shared.code == 0, shared.stderr
     require_one_line(foreign, 8, "has no function core_count_words")
+
+
+def test_a_task_for_sources_is_refused_where_there_are_none(project: Project) -> None:
+    flow = "flows/dept_sample/processing/tables/process_tables_flow_dept_sample.py"
+    project.write(flow, "def process_tables_flow_dept_sample() -> list[DerivedResult]: ...\n")
+    before = files(project)
+
+    done = project.run("add", "task", "sample", "processing", "tables", "count_words")
+
+    require_one_line(done, 8, "does not return list[SourceResult]. Add the task to a category of")
+    assert files(project) == before
 
 
 def test_a_package_of_core_is_not_shadowed_by_a_task(project: Project) -> None:

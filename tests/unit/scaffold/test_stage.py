@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import ast
+from typing import get_args
 
 import pytest
 
 from airnub_prefect_starter.common.errors import ScaffoldError
 from airnub_prefect_starter.common.names import Department
+from airnub_prefect_starter.scaffold.category import Kind
 from airnub_prefect_starter.scaffold.rendering import render
-from airnub_prefect_starter.scaffold.stage import with_flow, with_section
+from airnub_prefect_starter.scaffold.stage import require_sources, with_flow, with_section
 
 STAGE = Department("alpha", "Alpha").stage("ingestion")
 OLD, NEW = STAGE.category("old"), STAGE.category("new")
@@ -79,10 +81,33 @@ def test_a_model_of_another_shape_is_refused(old: str, new: str, message: str) -
     [
         ("def ingestion_flow", "def other_flow", "there is no function ingestion_flow"),
         ("run_together(", "run_apart(", "there is no run_together"),
-        ("list[list[SourceResult]]", "list[list[DerivedResult]]", "do not return"),
+        ("list[list[SourceResult]]", "list[list[DerivedResult]]", "does not return"),
         ("@flow", "@@", "there is no valid Python"),
     ],
 )
 def test_a_flow_of_another_shape_is_refused(old: str, new: str, message: str) -> None:
     with pytest.raises(ScaffoldError, match=message):
         with_flow(FLOW.replace(old, new), NEW)
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_the_flow_of_a_category_of_sources_may_have_tasks(kind: str) -> None:
+    text = render(f"kinds/{kind}/flow.py", category=OLD, description="Old.")
+
+    assert require_sources(text, OLD) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def ingest_old_flow_dept_alpha() -> list[DerivedResult]: ...", "does not return"),
+        ("def ingest_old_flow_dept_alpha(): ...", "does not return"),
+        ("def other() -> list[SourceResult]: ...", "there is no function ingest_old_flow"),
+        ("def", "there is no valid Python"),
+    ],
+)
+def test_the_flow_of_another_category_may_not(text: str, message: str) -> None:
+    with pytest.raises(ScaffoldError, match=message) as caught:
+        require_sources(text, OLD)
+
+    assert caught.value.remedy
