@@ -141,7 +141,7 @@ def catalog_after(settings: Settings, changes: Iterable[Change]) -> Catalog:
             if change.path.is_relative_to(PurePosixPath(DEPARTMENTS.parent)):
                 file = root / change.path
                 file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(change.after)
+                file.write_bytes(change.after.encode())
         try:
             catalog = load_catalog(settings.model_copy(update={"project_root": root}))
         except ConfigError as error:
