@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator
@@ -24,11 +25,8 @@ _FIELDS = "YymdjGVu"
 _DATE = re.compile(rf"(?<!\$)\{{date(?::(?P<format>(?:%[{_FIELDS}]|[^{{}}%])+))?\}}")
 _ADDRESS = re.compile(r"\$\{\w+\}")  # left for the settings
 _NAME = re.compile(NAME_PATTERN)
-# A day, and others that differ from it in day, week, month and year.
-_SAMPLES = tuple(
-    dt.date(*each)
-    for each in ((2013, 1, 1), (2013, 1, 2), (2013, 1, 8), (2013, 2, 1), (2014, 1, 1))
-)
+# Years that begin and end in each other's weeks, a leap year among them.
+_DAYS = range(dt.date(2008, 1, 1).toordinal(), dt.date(2011, 1, 1).toordinal())
 
 
 def for_date(config: Config, date: dt.date) -> Config:
@@ -65,21 +63,36 @@ def check_dated(source_id: str, address: Iterable[str]) -> None:
     Raises:
         ValueError: They are, or only one of the two has a ``{date}``.
     """
-    address = tuple(address)
-    dated = any(map(is_dated, address))
-    if is_dated(source_id) != dated:
-        with_it, without = ("its address", "source_id") if dated else ("source_id", "its address")
+    name, where = _formats([source_id]), _formats(address)
+    if bool(name) != bool(where):
+        with_it, without = ("its address", "source_id") if where else ("source_id", "its address")
         raise ValueError(f"{with_it} has a {{date}} and {without} has none: use it in both")
-    first, *others = ((on_date(source_id, day), _all_on(address, day)) for day in _SAMPLES)
-    if any(name == first[0] and where != first[1] for name, where in others):
+    if not _kept_apart(name, where):
         raise ValueError(
             "source_id is the same on dates whose addresses differ: "
             "use {date}, or as fine a format as in the address"
         )
 
 
-def _all_on(texts: Iterable[str], date: dt.date) -> list[str]:
-    return [on_date(text, date) for text in texts]
+def _formats(texts: Iterable[str]) -> frozenset[str]:
+    return frozenset(
+        found["format"] or "%Y-%m-%d" for text in texts for found in _DATE.finditer(text)
+    )
+
+
+@cache
+def _kept_apart(name: frozenset[str], address: frozenset[str]) -> bool:
+    """Tell whether days of one name have one address; other text of the two makes no difference."""
+    addresses: dict[tuple[str, ...], tuple[str, ...]] = {}
+    return all(
+        addresses.setdefault(_written(name, day), where) == where
+        for day in map(dt.date.fromordinal, _DAYS)
+        for where in [_written(address, day)]
+    )
+
+
+def _written(formats: Iterable[str], day: dt.date) -> tuple[str, ...]:
+    return tuple(map(day.strftime, formats))
 
 
 def check_braces(text: str) -> str:
@@ -100,7 +113,7 @@ def check_braces(text: str) -> str:
 
 def sample(text: str) -> str:
     """Give a text as it is on some date, to check what it has to look like."""
-    return on_date(text, _SAMPLES[0])
+    return on_date(text, dt.date.fromordinal(_DAYS[0]))
 
 
 def _dated_name(text: str) -> str:

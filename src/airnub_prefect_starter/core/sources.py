@@ -16,7 +16,13 @@ from airnub_prefect_starter.core.database_url import check_database_url
 from airnub_prefect_starter.core.http.policy import AccessPolicy, HttpLimits
 from airnub_prefect_starter.core.http.urls import check_url_text
 from airnub_prefect_starter.core.manifest_models import DigestText
-from airnub_prefect_starter.core.run_date import DatedName, DatedText, check_dated, sample
+from airnub_prefect_starter.core.run_date import (
+    DatedName,
+    DatedText,
+    check_braces,
+    check_dated,
+    sample,
+)
 
 __all__ = [
     "AccessPolicy",
@@ -45,13 +51,24 @@ def _dated_url(url: str) -> str:
     return url
 
 
+def _dated_database_url(url: str) -> str:
+    check_database_url(sample(url))
+    return url
+
+
 UrlText = Annotated[DatedText, Field(max_length=2048), AfterValidator(_dated_url)]
-DatabaseUrl = Annotated[str, Field(max_length=2048), AfterValidator(check_database_url)]
+# Braces come last: their message repeats them, and may not repeat a password.
+DatabaseUrl = Annotated[
+    str,
+    Field(max_length=2048),
+    AfterValidator(_dated_database_url),
+    AfterValidator(check_braces),
+]
 SecretName = Annotated[
     str,
     Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", description="Name of the secret, not its value"),
 ]
-ColumnName = Annotated[str, Field(min_length=1, max_length=128)]
+ColumnName = Annotated[DatedText, Field(min_length=1, max_length=128)]
 MediaType = Annotated[str, Field(pattern=r"^[a-z0-9.+-]+/[a-z0-9.+-]+$")]
 
 
@@ -148,7 +165,7 @@ class CursorPaging(_Pages):
 
     kind: Literal["cursor"]
     cursor_param: str = "cursor"
-    next_path: str = Field(default="next_cursor", description="Where in the body, dotted")
+    next_path: DatedText = Field(default="next_cursor", description="Where in the body, dotted")
 
 
 class LinkPaging(_Pages):
@@ -171,10 +188,10 @@ class ApiSource(HttpSource):
         default={}, description="Query parameters of every request"
     )
     paging: Paging = NoPaging()
-    items_path: str = Field(
+    items_path: DatedText = Field(
         default="", description="Where in the body the items are, dotted; empty: the body itself"
     )
-    total_path: str | None = Field(
+    total_path: DatedText | None = Field(
         default=None, description="Where in the body the number of all items is, dotted"
     )
     total_header: str | None = Field(
@@ -190,7 +207,7 @@ class ApiSource(HttpSource):
     @property
     def address_texts(self) -> tuple[str, ...]:
         """See ``HttpSource.address_texts``."""
-        return (self.url, *self.params.values())
+        return (self.url, self.items_path, *self.params.values())
 
 
 class DatabaseLimits(ConfigModel):
@@ -260,7 +277,8 @@ class DatabaseSource(ConfigModel):
 
     @model_validator(mode="after")
     def _dates_kept_apart(self) -> Self:
-        check_dated(self.source_id, (self.table,))
+        columns = (*(self.columns or ()), *self.order)
+        check_dated(self.source_id, (self.url, self.db_schema or "", self.table, *columns))
         return self
 
     @model_validator(mode="after")

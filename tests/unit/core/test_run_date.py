@@ -82,6 +82,8 @@ def test_a_configuration_without_dates_passes_untouched() -> None:
         ({"source_id": "f-{date:%m-%d}", "url": "https://h/{date}"}, "source_id is the same on"),
         ({"source_id": "f-{date:%u}", "url": "https://h/{date}"}, "source_id is the same on"),
         ({"source_id": "f-{date:%j}", "url": "https://h/{date}"}, "source_id is the same on"),
+        ({"source_id": "f-{date:%Y-%V}", "url": "https://h/{date:%G-%V}"}, "is the same on"),
+        ({"source_id": "f-{date:%G-%m-%d}", "url": "https://h/{date}"}, "is the same on"),
         ({"source_id": "f-{date}", "url": "ftp://h/{date}"}, "neither http nor https"),
     ],
 )
@@ -105,10 +107,22 @@ def test_a_mistake_is_found_where_it_stands(
         {"source_id": "f-{date}", "url": "https://{date:%Y}.example/{date:%m-%d}"},
         {"source_id": "month-{date:%Y-%m}", "url": "https://h.example/{date:%Y/%m}.csv"},
         {"source_id": "f-{date}", "url": "https://h.example/{date:%Y/%m}.csv"},
+        {"source_id": "f-{date:%G-%V-%u}", "url": "https://h.example/{date}.csv"},
+        {"source_id": "f-{date:%Y-%j}", "url": "https://h.example/{date:%G/%V/%u}.csv"},
     ],
 )
 def test_a_source_that_keeps_its_dates_apart_is_accepted(source: dict[str, str]) -> None:
     assert FileSource.model_validate(source).source_id == source["source_id"]
+
+
+def test_a_date_in_the_path_of_the_items_is_one_of_the_address() -> None:
+    source = {"source_id": "f", "url": "https://h.example", "items_path": "days.{date}"}
+
+    with pytest.raises(ValueError, match=r"its address has a \{date\}"):
+        ApiSource.model_validate(source)
+    assert ApiSource.model_validate({**source, "source_id": "f-{date}"})
+    with pytest.raises(ValueError, match="stands for nothing"):
+        ApiSource.model_validate({**source, "items_path": "days.{day}"})
 
 
 def test_a_parameter_may_hold_the_date_instead_of_the_address() -> None:

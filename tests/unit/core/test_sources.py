@@ -116,6 +116,13 @@ TABLE = {"source_id": "a", "url": "sqlite:////shop.db", "table": "items", "key":
         ({"secret": "A Secret"}, "match pattern"),
         ({"source_id": "a-{date}"}, "its address has none"),
         ({"table": "items_{date:%Y%m%d}"}, "source_id has none"),
+        ({"url": "sqlite:////shop-{date}.db"}, "source_id has none"),
+        ({"db_schema": "shop_{date:%Y}"}, "source_id has none"),
+        ({"columns": ["id", "on_{date:%j}"]}, "source_id has none"),
+        ({"url": "sqlite:////{day}.db"}, "{day} stands for nothing"),
+        ({"url": "postgresql://me:{hunter2}@h/d"}, "name a secret of the department"),
+        ({"db_schema": "{Date}"}, "{Date} stands for nothing"),
+        ({"key": ["{id}"]}, "{id} stands for nothing"),
     ],
 )
 def test_a_table_that_is_described_wrongly(changes: dict[str, Any], reason: str) -> None:
