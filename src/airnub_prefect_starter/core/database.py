@@ -2,8 +2,10 @@
 
 With a watermark the first read is followed by increments, each a blob and a manifest that continues
 the one before. An increment begins with the rows at the last watermark, since others may have come
-that have the same; only if nothing about them changed are they left out. So nothing is lost, and a
-row may stand in two increments: the later one counts (`derivation.read_inputs`).
+that have the same; only if nothing about them changed are they left out. So a row may stand in two
+increments: the later one counts (`derivation.read_inputs`). Two things no watermark shows:
+rows that were deleted, and rows that appear later with an older watermark, as those of a
+transaction that was open for long.
 """
 
 from __future__ import annotations
