@@ -36,8 +36,8 @@ def with_name(text: str, department_id: str, display_name: str) -> str:
         raise ScaffoldError(
             f"Department {department_id} exists and is called {found!r}", "Choose another name"
         )
-    if not known:
-        text = text.replace("{}", "")
+    if not known and (empty := yaml.compose(text, Loader=yaml.SafeLoader)):
+        text = text[: empty.start_mark.index] + text[empty.end_mark.index :]
     return f"{_ended(text)}{department_id}: {yaml_scalar(display_name)}\n"
 
 

@@ -96,6 +96,21 @@ def test_a_name_is_added_below_the_others(before: str, name: str, line: str) -> 
     assert yaml.safe_load(line) == {"new": name}
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("# {} means none\n{}\n", "# {} means none\n\nnew: New\n"),
+        ("# é\n{\n}  # {}\n", "# é\n  # {}\nnew: New\n"),
+        ("~\n", "\nnew: New\n"),
+        ("# {}\n", "# {}\nnew: New\n"),
+        ("", "new: New\n"),
+    ],
+)
+def test_the_first_name_replaces_the_empty_mapping_only(before: str, after: str) -> None:
+    assert with_name(before, "new", "New") == after
+    assert yaml.safe_load(after) == {"new": "New"}
+
+
 def test_a_department_of_another_name_is_refused() -> None:
     with pytest.raises(ScaffoldError, match="is called 'Old'"):
         with_name("new: Old\n", "new", "New")
