@@ -95,6 +95,13 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
         ("1G", 10**9),
         ("3T", 3 * 10**12),
         ("1Ti", 2**40),
+        ("2P", 2 * 10**15),
+        ("1Pi", 2**50),
+        ("1E", 10**18),
+        ("1Ei", 2**60),
+        ("100u", "0.0001"),
+        ("5n", "0.000000005"),
+        ("1e3", 1000),
     ],
 )
 def test_quantities_are_numbers(quantity: str, expected: int | str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextvars import copy_context
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Thread
 from typing import Generic, Literal, TypeVar
@@ -27,11 +27,13 @@ class Finding:
         state: ``warn`` is for what works and soon may not; ``skipped`` for what a failure hides.
         what: What was found, in one line.
         fixes: Commands, or what else to do, one line each; none where all is well.
+        bug: What the check itself has failed with, if that was not meant to happen.
     """
 
     state: State
     what: str
     fixes: tuple[str, ...] = ()
+    bug: Exception | None = field(default=None, compare=False)
 
 
 def ok(what: str) -> Finding:
@@ -84,7 +86,11 @@ class Examination:
 
         Raises:
             PlatformError: Something failed; the message names it.
+            Exception: A check has a bug; this one.
         """
+        for each in self.findings.values():
+            if each.bug is not None:
+                raise each.bug
         failed = [name for name, each in self.findings.items() if each.state == "fail"]
         if failed:
             raise PlatformError(
@@ -133,8 +139,15 @@ def _look(check: Check[Subject], subject: Subject) -> Finding:
     except ExceptionGroup as group:
         ours, bugs = group.split(StarterError)
         if bugs is not None or ours is None:
-            raise
+            return _bug(group)
         return _failed(list(_leaves(ours)))
+    except Exception as error:  # noqa: BLE001 - told with the other findings, then raised
+        return _bug(error)
+
+
+def _bug(error: Exception) -> Finding:
+    told = fail(f"the check itself failed: {type(error).__name__}: {error}", "Report it as a bug")
+    return replace(told, bug=error)
 
 
 def _leaves(group: ExceptionGroup[StarterError]) -> Iterator[StarterError]:

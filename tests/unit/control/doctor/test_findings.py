@@ -98,9 +98,15 @@ def test_an_error_of_ours_is_a_failure_with_its_remedy(error: Exception, expecte
 @pytest.mark.parametrize(
     "bug", [KeyError("x"), ExceptionGroup("1", [ConfigError("a"), KeyError("x")])], ids=str
 )
-def test_a_bug_stays_one(bug: Exception) -> None:
-    with pytest.raises(type(bug)):
-        finding_of(raising(bug))
+def test_a_bug_is_told_with_the_others_and_stays_one(bug: Exception) -> None:
+    found = examine([raising(bug), Check[None]("x", lambda _: ok("x"))], None)
+
+    assert found.findings["x"] == ok("x")
+    assert found.findings["it"].state == "fail"
+    assert found.findings["it"].what.startswith(f"the check itself failed: {type(bug).__name__}")
+    with pytest.raises(type(bug)) as caught:
+        found.require_healthy()
+    assert caught.value is bug
 
 
 def test_checks_have_the_context_of_who_asks() -> None:
