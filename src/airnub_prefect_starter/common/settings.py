@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.names import nearest
@@ -54,6 +54,11 @@ class Settings(BaseModel):
     environment: Mapping[str, str] = Field(
         description="What ${NAME} in the YAML files may refer to", exclude=True, repr=False
     )
+
+    @field_validator("home")
+    @classmethod
+    def _wherever_one_is(cls, home: Path) -> Path:
+        return home.resolve()
 
     def resolve(self, value: Any) -> Any:
         """Replace every ``${NAME}`` in the strings of a JSON-like value.

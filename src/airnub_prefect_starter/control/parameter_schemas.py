@@ -13,6 +13,7 @@ import hashlib
 import json
 import sys
 import sysconfig
+import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -105,7 +106,9 @@ class _Department:
 def _load_all(departments: Sequence[_Department]) -> Iterator[dict[str, Found]]:
     work = [each.specs for each in departments]
     total = sum(map(len, work))
-    if total <= _FEW:
+    # Standard output and the present folder, which a load changes, are those of all threads.
+    is_alone = threading.current_thread() is threading.main_thread()
+    if total <= _FEW and is_alone:
         return map(_load, work)
     return _in_processes(work, max(1, _FLOWS_PER_PROCESS * len(work) // total))
 

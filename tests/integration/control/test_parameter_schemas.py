@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -169,6 +171,18 @@ def test_a_disk_that_cannot_be_written_costs_only_time(project: Project) -> None
 
     assert project.find() == project.find()
     assert project.loaded == list(DEPARTMENTS)
+
+
+def test_beside_other_threads_even_a_few_are_loaded_in_another_process(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_FEW", 40)
+    project.write("flows/__init__.py", "import os\n\nSHARED = os.getpid()\n")
+
+    with ThreadPoolExecutor(1) as threads:
+        found = threads.submit(project.find).result()
+
+    assert os.getpid() not in [default_of(each) for each in found]
 
 
 def test_a_process_that_is_ended_is_told(project: Project) -> None:

@@ -37,6 +37,12 @@ def test_defaults_are_below_the_project_root(root: Path) -> None:
     assert settings.cluster_file is None
 
 
+def test_a_relative_home_stays_where_it_was(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+
+    assert _load(root, AIRNUB_HOME="state").home == root / "state"
+
+
 def test_a_file_of_the_cluster_can_be_named(root: Path) -> None:
     assert _load(root, AIRNUB_CLUSTER_FILE="/etc/a.yaml").cluster_file == Path("/etc/a.yaml")
 
