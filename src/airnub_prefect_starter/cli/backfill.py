@@ -26,7 +26,7 @@ from airnub_prefect_starter.cli.remote import (
     ReleaseOption,
 )
 from airnub_prefect_starter.cli.run import named_flow, reached
-from airnub_prefect_starter.common.errors import ConfigError, RunFailedError
+from airnub_prefect_starter.common.errors import ConfigError, ObjectNotFoundError, RunFailedError
 from airnub_prefect_starter.common.names import Category, Stage
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.core.backfill import (
@@ -192,7 +192,11 @@ def _why(
         missing = [date for date in dates if date not in opened.completed]
         return dict.fromkeys(missing, "no completed run")
     address = department_url(settings.store_url, target.entry.name.id)
-    return missing_data(opened_store(settings, address, create=True), target.refs, dates)
+    try:
+        store = opened_store(settings, address, create=False)
+    except ObjectNotFoundError:
+        return dict.fromkeys(dates, "nothing was ever stored")
+    return missing_data(store, target.refs, dates)
 
 
 def _show(target: Target, todo: Todo, runs: Sequence[DateRun], *, as_json: bool) -> None:

@@ -13,7 +13,10 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterDeploymentId,
+    FlowRunFilterExpectedStartTime,
     FlowRunFilterId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import (
     ConcurrencyLimitStrategy,
@@ -25,7 +28,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectNotFound
 from prefect.utilities.urls import url_for
 
-from airnub_prefect_starter.common.errors import ConfigError
+from airnub_prefect_starter.common.errors import ConfigError, StarterError
 from airnub_prefect_starter.common.names import Category, Stage
 from airnub_prefect_starter.control.follow import Progress
 from airnub_prefect_starter.control.reconcile import api_errors, pages
@@ -35,6 +38,7 @@ from airnub_prefect_starter.core.run_date import date_before
 
 TAG = "backfill"
 _POLL_S = 1.0
+_ACTIVE = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 
 
 @dataclass(frozen=True)
@@ -78,24 +82,31 @@ class Backfill:
             wait: Whether somebody waits, and schedules a run when another has ended.
 
         Raises:
-            ConfigError: More are wanted than the queue lets run, or nobody waits and the deployment
-                would cancel what comes too early. No retry.
+            ConfigError: More are wanted than the queue lets run, it or the deployment lets none
+                run, or nobody waits and the deployment would cancel what comes too early. No retry.
         """
-        most = self._queue.concurrency_limit or len(dates)
-        if wanted is not None and wanted > most:
+        queued = self._queue.concurrency_limit
+        if wanted is not None and queued is not None and wanted > queued:
             raise ConfigError(
-                f"--concurrency {wanted} is more than the {most} of queue {self._queue.name}",
+                f"--concurrency {wanted} is more than the {queued} of queue {self._queue.name}",
                 "Raise backfill.concurrency_limit in the department's file",
             )
-        limit = self._deployment.global_concurrency_limit
+        deployed = self._deployment.global_concurrency_limit
+        limit = deployed.limit if deployed else None
+        if 0 in (queued, limit):
+            raise ConfigError(
+                f"{self._queue.name if queued == 0 else self._deployment.name} lets no run begin: "
+                "its limit is 0",
+                "Run `airnub bootstrap`, which sets it as the department's file says",
+            )
         options = self._deployment.concurrency_options
         cancels = options and options.collision_strategy == ConcurrencyLimitStrategy.CANCEL_NEW
-        if not wait and cancels and limit and limit.limit < len(dates):
+        if not wait and cancels and limit is not None and limit < len(dates):
             raise ConfigError(
-                f"{self._deployment.name} cancels what comes while {limit.limit} run",
+                f"{self._deployment.name} cancels what comes while {limit} run",
                 "Leave out --no-wait: then each is scheduled when another has ended",
             )
-        return min(wanted or most, most, limit.limit if limit else most)
+        return min(each for each in (wanted, queued, limit, len(dates)) if each is not None)
 
     def schedule(self, date: dt.date) -> DateRun:
         """Schedule a run about a date; who does so at the same time gets the same one.
@@ -129,7 +140,7 @@ class Backfill:
 
         Args:
             dates: What to run.
-            at_once: How many may be under way at once.
+            at_once: How many may be under way at once, those that others began among them.
             on_progress: Called with a line for each run that has ended.
             pause: Called between two looks at the runs.
 
@@ -140,15 +151,18 @@ class Backfill:
         waiting, running, ended = deque(dates), dict[UUID, DateRun](), list[DateRun]()
         try:
             while waiting or running:
-                while waiting and len(running) < at_once:
-                    begun = self.schedule(waiting.popleft())
+                free = at_once - len({*running, *self._active()}) if waiting else 0
+                while waiting and free > 0:
+                    begun = self.schedule(waiting[0])
                     running[begun.flow_run_id] = begun
+                    waiting.popleft()
+                    free -= 1
                 pause()
                 for each in self._ended(running):
                     del running[each.flow_run_id]
                     ended.append(each)
                     on_progress(f"{len(ended)} of {len(dates)}: {each.date} is {each.state}")
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, StarterError):
             on_progress(
                 f"{_counted(len(running), 'run goes', 'runs go')} on, "
                 f"{_counted(len(waiting), 'date was', 'dates were')} not scheduled: "
@@ -156,6 +170,21 @@ class Backfill:
             )
             raise
         return ended
+
+    def _active(self) -> list[UUID]:
+        """List what takes a place of this deployment now, whoever began it."""
+        wanted = FlowRunFilter(
+            deployment_id=_any_of(self._deployment.id),
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_ACTIVE)),
+            expected_start_time=FlowRunFilterExpectedStartTime(before_=dt.datetime.now(dt.UTC)),
+        )
+        with api_errors(f"Cannot follow {self._deployment.name}"):
+            return [
+                run.id
+                for run in self._read(wanted)
+                # Due in another queue, it may wait there for as long as that queue is paused.
+                if run.state_type != StateType.SCHEDULED or run.work_queue_id == self._queue.id
+            ]
 
     def _ended(self, running: Mapping[UUID, DateRun]) -> list[DateRun]:
         with api_errors(f"Cannot follow {self._deployment.name}"):

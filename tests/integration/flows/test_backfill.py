@@ -17,9 +17,9 @@ from prefect.client.schemas.actions import VariableUpdate
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
 from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from prefect.states import Completed, Failed
+from prefect.states import Completed, Failed, Running, Scheduled
 
-from airnub_prefect_starter.common.errors import ConfigError
+from airnub_prefect_starter.common.errors import ConfigError, PlatformError
 from airnub_prefect_starter.common.names import Category, Stage
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control.backfill import Backfill, open_backfill
@@ -173,6 +173,16 @@ def test_exactly_the_days_whose_bytes_are_gone_are_run_again(
     assert run_backfill(registered, "--missing", "data")["runs"] == []
 
 
+def test_a_plan_makes_no_store(registered: dict[str, str], tmp_path: Path) -> None:
+    nowhere = {**registered, "AIRNUB_STORE_URL": (tmp_path / "store").as_uri()}
+
+    planned = run_backfill(nowhere, "--dry-run")
+
+    assert {each["why"] for each in planned["runs"]} == {"nothing was ever stored"}
+    assert len(planned["runs"]) == len(DAYS)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_run_that_fails_is_named_by_its_date(
     registered: dict[str, str], client: SyncPrefectClient
 ) -> None:
@@ -238,6 +248,28 @@ def test_the_queue_and_the_deployment_say_how_many_run_at_once(
         category.at_once(3, DAYS, wait=True)
 
 
+def test_limits_of_nothing_are_refused_and_none_is_no_limit(
+    client: SyncPrefectClient, entry: DepartmentEntry
+) -> None:
+    deployment = find_deployment(client, DEPLOYMENT)
+    queue = client.read_work_queue_by_name(entry.name.backfill_queue, entry.spec.work_pool)
+
+    def at_once(limit: int | None, wanted: int | None = None) -> int:
+        limited = queue.model_copy(update={"concurrency_limit": limit})
+        return Backfill(client, deployment, limited).at_once(wanted, DAYS[:3], wait=True)
+
+    assert at_once(None) == 3
+    assert at_once(None, wanted=5) == 3
+    with pytest.raises(ConfigError, match="project_beta-backfill lets no run begin"):
+        at_once(0)
+    stage = entry.stage("ingestion")
+    stopped = find_deployment(client, f"{stage.flow_name}/{stage.deployment}")
+    assert stopped.global_concurrency_limit is not None
+    stopped.global_concurrency_limit.limit = 0
+    with pytest.raises(ConfigError, match=f"{stage.deployment} lets no run begin"):
+        Backfill(client, stopped, queue).at_once(None, DAYS, wait=True)
+
+
 def test_what_a_deployment_would_cancel_needs_somebody_who_waits(
     client: SyncPrefectClient, entry: DepartmentEntry
 ) -> None:
@@ -281,6 +313,33 @@ def test_no_more_run_at_once_than_allowed_and_in_order(
     assert seen == [days[0:2], days[1:3], days[2:4], days[3:5], days[4:5]]
 
 
+def test_runs_that_others_began_take_their_places(
+    opened: Callable[[], Backfill], client: SyncPrefectClient
+) -> None:
+    days = [dt.date(2014, 9, day) for day in range(1, 4)]
+    deployment = find_deployment(client, DEPLOYMENT)
+    other = client.create_flow_run_from_deployment(
+        deployment.id, parameters={"date": str(days[0])}, state=Running()
+    )
+    client.create_flow_run_from_deployment(
+        deployment.id,
+        parameters={"date": str(days[2])},
+        state=Scheduled(scheduled_time=dt.datetime.now(dt.UTC) + dt.timedelta(days=1)),
+    )
+    seen: list[set[dt.date]] = []
+
+    def end_the_other_first() -> None:
+        pending = opened().pending
+        seen.append(set(days[:2]) & set(pending))
+        ending = other.id if days[0] in pending else pending[days[1]].flow_run_id
+        client.set_flow_run_state(ending, Completed(), force=True)
+
+    (ended,) = opened().run([days[1]], 1, quiet, end_the_other_first)
+
+    assert seen == [{days[0]}, {days[1]}]
+    assert (ended.date, ended.state) == (days[1], "Completed")
+
+
 def test_a_run_that_was_deleted_has_ended(
     opened: Callable[[], Backfill], client: SyncPrefectClient
 ) -> None:
@@ -294,16 +353,17 @@ def test_a_run_that_was_deleted_has_ended(
     assert (ended.date, ended.state) == (day, "deleted")
 
 
+@pytest.mark.parametrize("cause", [KeyboardInterrupt(), PlatformError("lost", "look")])
 def test_an_interrupted_wait_leaves_the_scheduled_runs_and_says_so(
-    opened: Callable[[], Backfill],
+    opened: Callable[[], Backfill], cause: BaseException
 ) -> None:
     days = [dt.date(2014, 8, day) for day in range(1, 4)]
     said: list[str] = []
 
     def interrupt() -> None:
-        raise KeyboardInterrupt
+        raise cause
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(type(cause)):
         opened().run(days, 2, said.append, interrupt)
 
     assert said == ["2 runs go on, 1 date was not scheduled: repeat the command for the rest"]
