@@ -7,13 +7,13 @@ it finds what it has started by idempotency keys, and starts nothing twice.
 import json
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from itertools import count
 from typing import Any
 from uuid import UUID
 
 from prefect import Flow
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import run_deployment
@@ -28,6 +28,7 @@ from airnub_prefect_starter.common.utils import generate_sha256_hash
 
 _log = logging.getLogger(__name__)
 _POLL_S = 2
+_MOST_READ = 200  # the most that the API returns at once (PREFECT_SERVER_API_DEFAULT_LIMIT)
 # What the API answers where parameters do not fit the flow, or are too long.
 _REFUSED = (409, 422)
 
@@ -88,16 +89,21 @@ def _detail(error: PrefectHTTPStatusError) -> str:
 def wait_for_runs(runs: Collection[FlowRun]) -> dict[UUID, FlowRun]:
     """Wait until runs have ended, and return them by id; a deleted one counts as cancelled."""
     ended = {run.id: _deleted(run) for run in runs}
-    waiting = set(ended)
+    waiting = list(ended)
     with get_client(sync_client=True) as client:
         while waiting:
-            wanted = FlowRunFilter(id=FlowRunFilterId(any_=list(waiting)))
-            found = client.read_flow_runs(flow_run_filter=wanted)
+            found = [*_read(client, waiting)]
             ended |= {run.id: run for run in found if _state(run).is_final()}
-            waiting = {run.id for run in found if not _state(run).is_final()}
+            waiting = [run.id for run in found if not _state(run).is_final()]
             if waiting:
                 time.sleep(_POLL_S)
     return ended
+
+
+def _read(client: SyncPrefectClient, ids: Sequence[UUID]) -> Iterator[FlowRun]:
+    for start in range(0, len(ids), _MOST_READ):
+        some = FlowRunFilterId(any_=[*ids[start : start + _MOST_READ]])
+        yield from client.read_flow_runs(flow_run_filter=FlowRunFilter(id=some))
 
 
 def result_of(run: FlowRun) -> Any:

@@ -131,6 +131,15 @@ def test_a_run_that_raised_nothing_is_told_by_its_state(
     stage()
 
 
+def test_more_runs_than_the_api_returns_at_once_are_waited_for(client: SyncPrefectClient) -> None:
+    runs = [client.create_flow_run(category, state=Completed()) for _ in range(201)]
+
+    ended = wait_for_runs(runs)
+
+    assert len(ended) == 201
+    assert all(run.state and run.state.is_completed() for run in ended.values())
+
+
 def test_what_cannot_be_read_any_more_is_told_by_the_state(client: SyncPrefectClient) -> None:
     @flow(persist_result=True)
     def stage() -> None:
