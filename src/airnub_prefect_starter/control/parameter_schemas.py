@@ -108,7 +108,7 @@ def _load_all(departments: Sequence[_Department]) -> Iterator[dict[str, Found]]:
     total = sum(map(len, work))
     # Standard output and the present folder, which a load changes, are those of all threads.
     is_alone = threading.current_thread() is threading.main_thread()
-    if total <= _FEW and is_alone:
+    if total == 0 or (total <= _FEW and is_alone):
         return map(_load, work)
     return _in_processes(work, max(1, _FLOWS_PER_PROCESS * len(work) // total))
 

@@ -181,8 +181,10 @@ def test_beside_other_threads_even_a_few_are_loaded_in_another_process(
 
     with ThreadPoolExecutor(1) as threads:
         found = threads.submit(project.find).result()
+        again = threads.submit(project.find).result()
 
     assert os.getpid() not in [default_of(each) for each in found]
+    assert again == found
 
 
 def test_a_process_that_is_ended_is_told(project: Project) -> None:
