@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Literal
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -16,13 +16,17 @@ from airnub_prefect_starter.cli.differences import (
     show_drift,
     show_plan,
 )
-from airnub_prefect_starter.cli.output import JsonOption, say, show_json
+from airnub_prefect_starter.cli.output import JsonOption, progress, say, show_json
 from airnub_prefect_starter.cli.platform import register, show_summary
+from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.names import parse_deployment
 from airnub_prefect_starter.control.category_configs import load_section, load_variables
 from airnub_prefect_starter.core.cluster import JobSpec
 from airnub_prefect_starter.core.generic_flows import load_generic_flows
 from airnub_prefect_starter.core.placement import require_room
+
+if TYPE_CHECKING:
+    from airnub_prefect_starter.control.reconcile import Summary
 
 app = typer.Typer(no_args_is_help=True, help="Check, show and apply configuration.")
 
@@ -81,6 +85,7 @@ def apply(
     with_docker: Annotated[
         bool, typer.Option("--with-docker", help="Also create the Docker work pool.")
     ] = False,
+    departments: DepartmentsOption = None,
     on: ServerOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -88,11 +93,30 @@ def apply(
 
     Example: airnub config apply --only variables
     """
+    if departments:
+        if with_docker:
+            raise ConfigError("--department and --with-docker are both given", "Give one of them")
+        summary = _apply_some(command, departments, _KINDS[only], on)
+        show_summary(summary, as_json=as_json)
+        return
     settings, catalog = settings_and_catalog()
     settings = connected(command, settings, on)
     kinds = (*_KINDS[only], "work pool") if with_docker else _KINDS[only]
     summary = register(catalog, settings, kinds=kinds, with_docker=with_docker)
     show_summary(summary, as_json=as_json)
+
+
+def _apply_some(
+    command: typer.Context,
+    departments: Collection[str],
+    kinds: Collection[str],
+    on: Literal["k8s"] | None,
+) -> Summary:
+    found, settings = planned(command, "config", departments, on=on, kinds=kinds)
+    # Deferred: importing Prefect takes a second, and `planned` must have come first.
+    from airnub_prefect_starter.control.bootstrap import carry_out
+
+    return carry_out(found, settings=settings, on_progress=progress)
 
 
 @app.command()

@@ -49,6 +49,7 @@ def planned(
     since: str | None = None,
     *,
     on: Literal["k8s"] | None = None,
+    kinds: Collection[str] | None = None,
 ) -> tuple[Plan, Settings]:
     """Compare what a group of commands is about with what Git says.
 
@@ -58,17 +59,18 @@ def planned(
         departments: Whose objects to look at; None for all.
         since: Instead of them, a commit: the departments that have changed since.
         on: Where the server is; None for the one that runs here or is named.
+        kinds: Names of the kinds to look at; None for all of the group.
 
     Returns:
         The plan, and the settings that hold on the server.
 
     Raises:
-        UnknownNameError: There is no such department. No retry.
+        UnknownNameError: Neither Git nor the server knows such a department. No retry.
         ConfigError: The configuration is wrong, or Git cannot answer. No retry.
         PlatformError: The server cannot be used.
     """
     settings, catalog = settings_and_catalog()
-    scope = _scope(settings, catalog, departments, since)
+    scope = _scope(settings, departments, since)
     settings = connected(command, settings, on)
     # Deferred: importing Prefect takes a second, and `connect` must have come first.
     from airnub_prefect_starter.control.bootstrap import GROUPS, plan_bootstrap
@@ -77,8 +79,13 @@ def planned(
     desired = desired_state(catalog, settings, with_object_store=False)
     with patience("Comparing with the server"):
         plan = plan_bootstrap(
-            desired, settings=settings, on_progress=progress, kinds=GROUPS[group], scope=scope
+            desired,
+            settings=settings,
+            on_progress=progress,
+            kinds=GROUPS[group] if kinds is None else kinds,
+            scope=scope,
         )
+    _require_known(departments or (), catalog, plan)
     return plan, settings
 
 
@@ -132,17 +139,20 @@ def _show(plan: Plan, lines: Collection[str], remedy: str, *, as_json: bool) -> 
         raise DifferencesError(counted(len(plan.changes), "difference"), remedy)
 
 
-def _scope(
-    settings: Settings, catalog: Catalog, departments: Collection[str] | None, since: str | None
-) -> Scope:
+def _scope(settings: Settings, departments: Collection[str] | None, since: str | None) -> Scope:
     if departments and since is not None:
         raise ConfigError("--department and --changed-since are both given", "Give one of them")
     if since is not None:
         return _changed_since(settings, since)
-    for department in departments or ():
-        if department not in {*catalog.entries, GENERIC}:
-            raise unknown("department", department, catalog.entries)
     return Scope(frozenset(departments)) if departments else EVERYTHING
+
+
+def _require_known(departments: Collection[str], catalog: Catalog, plan: Plan) -> None:
+    # One that was removed is known by what the server still has of it.
+    removed = {owner for change in plan.changes for owner in change.owners}
+    for department in departments:
+        if department not in {*catalog.entries, GENERIC, *removed}:
+            raise unknown("department", department, catalog.entries)
 
 
 def _changed_since(settings: Settings, since: str) -> Scope:

@@ -73,6 +73,29 @@ def test_drift_is_shown_put_right_and_pruned(drifted: dict[str, str]) -> None:
         assert airnub(drifted, *verb.split()).returncode == 0
 
 
+def test_a_removed_department_is_pruned_alone_and_an_unknown_one_is_named(
+    drifted: dict[str, str],
+) -> None:
+    planned = airnub(drifted, "deploy", "plan", "-d", "gone")
+    pruned = airnub(drifted, "deploy", "prune", "--yes", "-d", "gone")
+    again = airnub(drifted, "deploy", "prune", "--yes", "-d", "gone")
+    misspelt = airnub(drifted, "config", "apply", "-d", "project_bete")
+
+    assert "Plan: 0 to create, 0 to update, 1 to destroy, 0 unchanged" in planned.stdout
+    assert "1 changes (0 created, 0 updated, 1 deleted)" in pruned.stdout
+    assert (again.returncode, misspelt.returncode) == (5, 5)
+    assert "Did you mean 'project_beta'?" in misspelt.stderr
+
+
+def test_the_configuration_of_a_department_is_applied_alone(drifted: dict[str, str]) -> None:
+    other = airnub(drifted, "config", "apply", "-d", "project_alpha")
+    mended = airnub(drifted, "config", "apply", "-d", "project_beta")
+
+    assert "0 changes" in other.stdout
+    assert "1 changes (0 created, 1 updated, 0 deleted)" in mended.stdout
+    assert airnub(drifted, "config", "plan").returncode == 0
+
+
 def until(found: Callable[[], list[Any]]) -> list[Any]:
     deadline = time.monotonic() + 30
     while not (listed := found()) and time.monotonic() < deadline:

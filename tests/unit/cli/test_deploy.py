@@ -9,19 +9,12 @@ from tests.unit.cli.kit import Project
 VERBS = (
     "config plan",
     "config drift",
+    "config apply",
     "deploy plan",
     "deploy drift",
     "deploy apply",
     "deploy prune",
 )
-
-
-@pytest.mark.parametrize("verb", VERBS)
-def test_an_unknown_department_is_named(project: Project, verb: str) -> None:
-    done = project.run(*verb.split(), "--department", "sampel")
-
-    assert done.code == 5
-    assert "There is no department 'sampel'. Did you mean 'sample'?" in done.stderr
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -38,6 +31,13 @@ def test_departments_are_named_or_found_in_git_but_not_both(project: Project, ve
 
     assert done.code == 3
     assert "--department and --changed-since are both given" in done.stderr
+
+
+def test_the_docker_pool_is_no_department_s(project: Project) -> None:
+    done = project.run("config", "apply", "-d", "sample", "--with-docker")
+
+    assert done.code == 3
+    assert "--department and --with-docker are both given" in done.stderr
 
 
 # An empty variable of CI must not mean everything.
