@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from airnub_prefect_starter.core.configuration import ConfigModel
-from airnub_prefect_starter.core.database_url import check_database_url
+from airnub_prefect_starter.core.database.url import check_database_url
 from airnub_prefect_starter.core.http.policy import AccessPolicy, HttpLimits
 from airnub_prefect_starter.core.http.urls import check_url_text
 from airnub_prefect_starter.core.manifest_models import DigestText

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from airnub_prefect_starter.common.errors import SourceUnavailableError
-from airnub_prefect_starter.core.database_url import is_sqlite, shown_url, sqlite_path
+from airnub_prefect_starter.core.database.url import is_sqlite, shown_url, sqlite_path
 from airnub_prefect_starter.demo.data import DailyCount, Row, SampleTables
 
 READER = "reader"

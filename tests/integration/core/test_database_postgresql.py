@@ -18,8 +18,8 @@ from airnub_prefect_starter.common.errors import (
     SourceUnavailableError,
     TooSlowError,
 )
-from airnub_prefect_starter.core.database import core_fetch_table
-from airnub_prefect_starter.core.database_reader import open_table
+from airnub_prefect_starter.core.database.reader import open_table
+from airnub_prefect_starter.core.database_handlers import core_fetch_table
 from airnub_prefect_starter.core.derivation import read_inputs
 from airnub_prefect_starter.core.manifest_models import SourceResult
 from airnub_prefect_starter.core.sources import DatabaseSource

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from airnub_prefect_starter.core.database import core_fetch_table
+from airnub_prefect_starter.core.database_handlers import core_fetch_table
 from airnub_prefect_starter.core.manifest_models import Descriptor
 from airnub_prefect_starter.core.sources import DatabaseSource
 from airnub_prefect_starter.core.store import open_store

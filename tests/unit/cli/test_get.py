@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from airnub_prefect_starter.common.utils import generate_sha256_hash
-from airnub_prefect_starter.core.database import core_fetch_table
+from airnub_prefect_starter.core.database_handlers import core_fetch_table
 from airnub_prefect_starter.core.sources import DatabaseSource
 from tests.unit.cli.kit import NAMESPACE, Project
 

@@ -18,7 +18,7 @@ from airnub_prefect_starter.control.environment import (
     use_platform,
     write_state,
 )
-from airnub_prefect_starter.core.database_url import check_database_url
+from airnub_prefect_starter.core.database.url import check_database_url
 
 STATE = PlatformState(port=4321, sources_port=4322)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from airnub_prefect_starter.core.data_cleaning import ProcessingStep, core_process_and_store
-from airnub_prefect_starter.core.database import core_fetch_table
+from airnub_prefect_starter.core.database_handlers import core_fetch_table
 from airnub_prefect_starter.core.lineage import render_trace, trace
 from airnub_prefect_starter.core.manifest_models import DerivedResult, SourceResult
 from airnub_prefect_starter.core.sources import DatabaseSource

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from airnub_prefect_starter.common.errors import SourceUnavailableError
-from airnub_prefect_starter.core.database import core_fetch_table
+from airnub_prefect_starter.core.database_handlers import core_fetch_table
 from airnub_prefect_starter.core.sources import DatabaseSource
 from airnub_prefect_starter.core.store import open_store
 from airnub_prefect_starter.demo.data import SampleTables

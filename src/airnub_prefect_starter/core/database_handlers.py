@@ -14,9 +14,9 @@ from pydantic import SecretStr
 
 from airnub_prefect_starter.common.errors import PayloadError, StoreError
 from airnub_prefect_starter.core.api_handlers import JSON_LINES
-from airnub_prefect_starter.core.database_base import Base, described, find_base, rules
-from airnub_prefect_starter.core.database_collect import Collected, collect
-from airnub_prefect_starter.core.database_reader import open_table
+from airnub_prefect_starter.core.database.base import Base, described, find_base, rules
+from airnub_prefect_starter.core.database.collect import Collected, collect
+from airnub_prefect_starter.core.database.reader import open_table
 from airnub_prefect_starter.core.fetching import NO_RUN
 from airnub_prefect_starter.core.manifest_models import (
     RULES,

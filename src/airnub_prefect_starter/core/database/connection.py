@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.pool import NullPool
 
-from airnub_prefect_starter.core.database_url import is_sqlite, sqlite_path
+from airnub_prefect_starter.core.database.url import is_sqlite, sqlite_path
 from airnub_prefect_starter.core.sources import DatabaseSource
 
 _STEPS_BETWEEN_LOOKS = 10_000

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import CITEXT
 from sqlalchemy.types import TypeEngine
 
-from airnub_prefect_starter.core.database_types import NUMBERS
+from airnub_prefect_starter.core.database.sql_types import NUMBERS
 from airnub_prefect_starter.core.manifest_models import TableColumn
 from airnub_prefect_starter.core.sources import DatabaseSource
 

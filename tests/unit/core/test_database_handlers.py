@@ -17,8 +17,8 @@ from airnub_prefect_starter.common.errors import (
     TooLargeError,
     TooSlowError,
 )
-from airnub_prefect_starter.core.database import core_fetch_table
-from airnub_prefect_starter.core.database_reader import open_table
+from airnub_prefect_starter.core.database.reader import open_table
+from airnub_prefect_starter.core.database_handlers import core_fetch_table
 from airnub_prefect_starter.core.manifest_models import FetchManifest, SourceResult, TableRead
 from airnub_prefect_starter.core.sources import DatabaseSource
 from airnub_prefect_starter.core.store import open_store

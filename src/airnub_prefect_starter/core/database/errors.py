@@ -15,7 +15,7 @@ from airnub_prefect_starter.common.errors import (
     SourceUnavailableError,
     TooSlowError,
 )
-from airnub_prefect_starter.core.database_url import shown_url
+from airnub_prefect_starter.core.database.url import shown_url
 from airnub_prefect_starter.core.sources import DatabaseSource
 
 # libpq gives no code for what went wrong before a session began, only these words.

@@ -13,11 +13,11 @@ from sqlalchemy.exc import NoSuchTableError
 
 from airnub_prefect_starter.common.errors import PayloadError, SourceRejectedError
 from airnub_prefect_starter.common.names import nearest
-from airnub_prefect_starter.core.database_connection import Snapshot, snapshot
-from airnub_prefect_starter.core.database_errors import translated
-from airnub_prefect_starter.core.database_query import TableQuery
-from airnub_prefect_starter.core.database_rows import Row, RowWriter
-from airnub_prefect_starter.core.database_types import GROWING, kind_of
+from airnub_prefect_starter.core.database.connection import Snapshot, snapshot
+from airnub_prefect_starter.core.database.errors import translated
+from airnub_prefect_starter.core.database.query import TableQuery
+from airnub_prefect_starter.core.database.rows import Row, RowWriter
+from airnub_prefect_starter.core.database.sql_types import GROWING, kind_of
 from airnub_prefect_starter.core.manifest_models import TableColumn
 from airnub_prefect_starter.core.sources import DatabaseSource
 

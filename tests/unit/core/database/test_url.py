@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airnub_prefect_starter.core.database_url import (
+from airnub_prefect_starter.core.database.url import (
     check_database_url,
     recorded_url,
     shown_url,

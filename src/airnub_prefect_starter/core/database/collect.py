@@ -11,9 +11,9 @@ from decimal import Decimal
 from typing import Any
 
 from airnub_prefect_starter.common.errors import PayloadError, TooLargeError
-from airnub_prefect_starter.core.database_reader import OpenTable
-from airnub_prefect_starter.core.database_rows import Row, name_row
-from airnub_prefect_starter.core.database_types import NUMBERS
+from airnub_prefect_starter.core.database.reader import OpenTable
+from airnub_prefect_starter.core.database.rows import Row, name_row
+from airnub_prefect_starter.core.database.sql_types import NUMBERS
 from airnub_prefect_starter.core.manifest_models import Watermark
 from airnub_prefect_starter.core.store import Spool
 from airnub_prefect_starter.core.store.digest import ALGORITHM

@@ -10,7 +10,7 @@ from airnub_prefect_starter.common.errors import (
     ObjectNotFoundError,
     PayloadError,
 )
-from airnub_prefect_starter.core.database_url import recorded_url
+from airnub_prefect_starter.core.database.url import recorded_url
 from airnub_prefect_starter.core.increments import continued
 from airnub_prefect_starter.core.manifest_models import (
     RULES,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airnub_prefect_starter.common.errors import PayloadError
-from airnub_prefect_starter.core.database_types import json_value
+from airnub_prefect_starter.core.database.sql_types import json_value
 from airnub_prefect_starter.core.json_text import canonical_line
 from airnub_prefect_starter.core.manifest_models import TableColumn
 from airnub_prefect_starter.core.sources import DatabaseSource

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 from airnub_prefect_starter.common.errors import PayloadError
-from airnub_prefect_starter.core.database_types import json_value, kind_of
+from airnub_prefect_starter.core.database.sql_types import json_value, kind_of
 from airnub_prefect_starter.core.json_text import canonical_line
 from airnub_prefect_starter.core.manifest_models import ColumnKind
 
