@@ -59,57 +59,66 @@ class Change:
         return f"{self.action} {self.kind} {self.name}{suffix}"
 
 
-def find_differences(
-    field: str, before: JsonValue, after: JsonValue, *, is_secret: bool = False
+def find_differences(field: str, before: JsonValue, after: JsonValue) -> Iterator[Difference]:
+    """Compare two unequal values and yield the innermost values that differ."""
+    yield from _inner(field, before, after, secret=_is_secret(field))
+
+
+def _inner(
+    field: str, before: JsonValue, after: JsonValue, *, secret: bool
 ) -> Iterator[Difference]:
-    """Compare two unequal values and yield the innermost values that differ, without secrets."""
+    if secret:
+        yield Difference(field, _masked(before), _masked(after))
+        return
     inner_before, inner_after = _parts(before), _parts(after)
+    hidden = {_step(key) for key in (*_secret_keys(before), *_secret_keys(after))}
     found = False
-    if not is_secret and inner_before is not None and inner_after is not None:
+    if inner_before is not None and inner_after is not None:
         for step in dict.fromkeys([*inner_before, *inner_after]):
-            one, hides_one = inner_before.get(step, _NOTHING)
-            other, hides_other = inner_after.get(step, _NOTHING)
+            one, other = inner_before.get(step), inner_after.get(step)
             if one != other:
                 found = True
-                hides = hides_one or hides_other
-                yield from find_differences(f"{field}{step}", one, other, is_secret=hides)
+                yield from _inner(f"{field}{step}", one, other, secret=step in hidden)
     # Without inner ones the order differs, or a key is there whose value is null.
     if not found:
-        hidden = [without_secrets(each, is_secret=is_secret) for each in (before, after)]
-        yield Difference(field, *hidden)
+        yield Difference(field, _without_secrets(before), _without_secrets(after))
 
 
-def without_secrets(value: JsonValue, *, is_secret: bool = False) -> JsonValue:
-    """Mask all below a key whose name says that it is secret, and credentials in addresses."""
-    if is_secret:
-        return value if value is None or value == "" else MASK
+def _without_secrets(value: JsonValue) -> JsonValue:
+    """Mask what a key's name says is secret, and credentials in addresses."""
     if isinstance(value, dict):
+        hidden = _secret_keys(value)
         return {
-            key: without_secrets(each, is_secret=_is_secret(key, value))
+            key: _masked(each) if key in hidden else _without_secrets(each)
             for key, each in value.items()
         }
     if isinstance(value, list):
-        return [without_secrets(each) for each in value]
+        return [_without_secrets(each) for each in value]
     return redact_text(value) if isinstance(value, str) else value
 
 
-def _is_secret(key: str, holder: Mapping[str, JsonValue]) -> bool:
-    name = holder.get("name")
-    # A container's environment is a list of names and values.
-    named = name if key == "value" and isinstance(name, str) else key
-    return _SECRET.fullmatch(re.split(r"[./]", named)[-1]) is not None
+def _secret_keys(value: JsonValue) -> set[str]:
+    """Name the keys of an object whose values are secret: also `value` beside a secret's `name`."""
+    if not isinstance(value, dict):
+        return set()
+    of_name = {"value"} if _is_secret(str(value.get("name"))) else set()
+    return {key for key in value if _is_secret(key)} | of_name
 
 
-_Part = tuple[JsonValue, bool]
-_NOTHING: _Part = (None, False)
+def _is_secret(name: str) -> bool:
+    return _SECRET.fullmatch(name.rpartition(".")[2]) is not None
 
 
-def _parts(value: JsonValue) -> Mapping[str, _Part] | None:
-    """Take an object, or a list of objects, apart into values and whether they are secret."""
+def _masked(value: JsonValue) -> JsonValue:
+    return MASK if value else value
+
+
+def _parts(value: JsonValue) -> Mapping[str, JsonValue] | None:
+    """Take an object, or a list of objects, apart; None for anything else."""
     if isinstance(value, dict):
-        return {_step(key): (each, _is_secret(key, value)) for key, each in value.items()}
+        return {_step(key): each for key, each in value.items()}
     if isinstance(value, list) and all(isinstance(each, dict | list) for each in value):
-        return {label: (each, False) for label, each in zip(_labels(value), value, strict=True)}
+        return dict(zip(_labels(value), value, strict=True))
     return None
 
 
