@@ -171,7 +171,7 @@ def test_status_asks_the_api_for_the_last_runs(project: Project, tools: FakeTool
 
     # Nobody listens there: what else there is to know is shown all the same.
     assert (done.code, len(done.errors)) == (6, 1)
-    assert "The API does not tell its runs" in done.errors[0]
+    assert "does not answer as an API" in done.errors[0]
     assert "airnub-server" in done.text
 
 
