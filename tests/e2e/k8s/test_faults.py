@@ -31,7 +31,7 @@ def started(release: Release) -> Started:
             # The quota allows 4 CPUs, but no node has so much left.
             pending=start_slow(api, cpu_request="3900m"),
             over_quota=api.start(
-                BETA, job_variables={"memory_request": "3Gi", "memory_limit": "3Gi"}
+                BETA, job_variables={"memory_request": "5Gi", "memory_limit": "5Gi"}
             ),
         )
         api.wait(found.bad_image, "Cancelling", "CANCELLED", timeout=60)
