@@ -3,6 +3,8 @@
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
@@ -104,6 +106,26 @@ def test_an_image_is_named_by_ref_or_digest_or_tag_in_that_order() -> None:
     assert _flows_image(*by_digest) == f"airnub-flows@{digest}"
     assert _flows_image(*by_ref) == "registry.example.com/flows:v3"
     assert _flows_image(*tag, *mirror) == "mirror.example.com/airnub-flows:v2"
+
+
+def test_labels_of_one_s_own_are_on_everything_that_has_the_chart_s() -> None:
+    wanted = ("--set", "commonLabels.team=data")
+    marked = [each for each in render(*PROFILES["local"], *wanted) if _labels(each)]
+
+    assert all(_labels(each)["team"] == "data" for each in marked)
+    [database] = [
+        each
+        for each in marked
+        if each["metadata"]["name"] == "airnub-postgresql" and each["kind"] == "StatefulSet"
+    ]
+    assert database["spec"]["template"]["metadata"]["labels"]["team"] == "data"
+    # A selector can never change.
+    assert "team" not in database["spec"]["selector"]["matchLabels"]
+
+
+def _labels(manifest: Mapping[str, Any]) -> dict[str, str]:
+    labels: dict[str, str] = manifest["metadata"].get("labels", {})
+    return labels if "helm.sh/chart" in labels else {}
 
 
 def test_one_registry_can_replace_all_others() -> None:
