@@ -143,7 +143,12 @@ def test_the_worker_may_only_what_it_needs(release: Release) -> None:
         ("create", "rolebindings.rbac.authorization.k8s.io"): False,
     }
     for (verb, resource), yes in allowed.items():
-        for namespace, expected in ((release.department(ALPHA), yes), (release.namespace, False)):
+        # In the release's own namespace are the Jobs of the flow that compares with Git.
+        for namespace, expected in (
+            (release.department(ALPHA), yes),
+            (release.namespace, yes),
+            ("default", False),
+        ):
             answer = kubectl(
                 "auth", "can-i", verb, resource, "-n", namespace, "--as", account, check=False
             )
