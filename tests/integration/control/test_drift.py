@@ -376,26 +376,26 @@ def test_a_department_is_planned_applied_and_pruned_alone(
 def test_objects_of_others_are_never_destroyed(
     client: SyncPrefectClient, wanted: DesiredState, settings: Settings, compare: Compare
 ) -> None:
-    client.create_variable(VariableCreate(name="theirs", value=1, tags=["mine"]))
-    client.create_work_pool(WorkPoolCreate(name="theirs", type="process"), overwrite=True)
-    client.create_work_queue("theirs", work_pool_name="airnub")
-    limit = GlobalConcurrencyLimitCreate(name="theirs", limit=1)
+    client.create_variable(VariableCreate(name="foreign", value=1, tags=["mine"]))
+    client.create_work_pool(WorkPoolCreate(name="foreign", type="process"), overwrite=True)
+    client.create_work_queue("foreign", work_pool_name="airnub")
+    limit = GlobalConcurrencyLimitCreate(name="foreign", limit=1)
     client.create_global_concurrency_limit(limit)
-    theirs = client.create_deployment(client.create_flow_from_name("Theirs"), "theirs")
+    theirs = client.create_deployment(client.create_flow_from_name("Foreign"), "foreign")
     rule = automation(client).model_dump(mode="json", exclude={"owner_resource"})
-    client.create_automation(AutomationCore.model_validate({**rule, "name": "theirs", "tags": []}))
+    client.create_automation(AutomationCore.model_validate({**rule, "name": "foreign", "tags": []}))
 
     plan = compare(replace(wanted, variables=(), automations=(), deployments=(), queues=()))
     carry_out(plan, settings=settings, on_progress=quiet)
 
     assert {change.action for change in plan.changes} == {"delete"}
-    assert not [change for change in plan.changes if "theirs" in change.name]
-    assert client.read_variable_by_name("theirs") is not None
-    assert client.read_work_pool("theirs").name == "theirs"
-    assert client.read_work_queue_by_name("theirs", "airnub").name == "theirs"
-    assert client.read_global_concurrency_limit_by_name("theirs").limit == 1
-    assert client.read_deployment(theirs).name == "theirs"
-    assert client.read_automations_by_name("theirs")
+    assert not [change for change in plan.changes if "foreign" in change.name]
+    assert client.read_variable_by_name("foreign") is not None
+    assert client.read_work_pool("foreign").name == "foreign"
+    assert client.read_work_queue_by_name("foreign", "airnub").name == "foreign"
+    assert client.read_global_concurrency_limit_by_name("foreign").limit == 1
+    assert client.read_deployment(theirs).name == "foreign"
+    assert client.read_automations_by_name("foreign")
 
 
 @pytest.mark.parametrize("ours", [True, False], ids=["beside ours", "alone"])
