@@ -53,7 +53,7 @@ integration: setup  ## Run the tests against a real Prefect server
 chart: setup  ## Run the tests of the Helm chart (need helm)
 	@$(BIN)/pytest $(CHART)
 
-e2e: setup  ## Run everything for real: images, a kind cluster, a fresh clone (20 minutes)
+e2e: setup  ## Run everything for real: images, a kind cluster, a fresh clone (half an hour)
 	@$(BIN)/pytest tests/images tests/e2e
 
 coverage: setup  ## Run all tests and report the coverage of src (90 % at least)
