@@ -14,6 +14,7 @@ NAMESPACED = (
     "all", "secrets", "configmaps", "networkpolicies", "roles", "rolebindings",
     "serviceaccounts", "persistentvolumeclaims", "resourcequotas", "limitranges",
 )  # fmt: skip
+RUN = "prefect.io/flow-run-id"
 # Every namespace has these, whoever made it.
 OF_KUBERNETES = {"kube-root-ca.crt", "default"}
 
@@ -44,5 +45,7 @@ def owner(found: Any) -> str:
 
 def left(release: Release) -> list[str]:
     found = get(",".join(NAMESPACED), "-n", release.namespace)["items"]
-    names = [f"{each['kind']}/{each['metadata']['name']}" for each in found]
+    # Finished reports of drift are the worker's, and go when their time is over.
+    ours = [each for each in found if RUN not in each["metadata"].get("labels", {})]
+    names = [f"{each['kind']}/{each['metadata']['name']}" for each in ours]
     return [name for name in names if name.partition("/")[2] not in OF_KUBERNETES]
