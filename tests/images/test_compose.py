@@ -79,7 +79,8 @@ def stack(builder: Builder) -> Iterator[Stack]:
     variables.write_text(
         f"{EXAMPLE.read_text()}\nIMAGE_TAG={builder.name}\nSERVER_PORT={port}\n"
         f"OBJECT_STORE_PORT={free_port()}\nOBJECT_STORE_CONSOLE_PORT={free_port()}\n"
-        "NETWORK_SUBNET=10.213.78.0/24\n"
+        # Of its own too: what an ended test run left behind may still hold another.
+        f"NETWORK_SUBNET=10.213.{78 + port % 170}.0/24\n"
     )
     opened = Stack(builder.context, builder.name, variables, port)
     if opened.compose("version", check=False).returncode:

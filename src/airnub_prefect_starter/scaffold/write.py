@@ -70,6 +70,7 @@ class Writer:
                     started.append(change)
                     _publish(self._root / change.path, change.after.encode())
             except BaseException as error:
+                # An interrupt too: whatever ended the writing, nothing half-written stays.
                 self._restore(started)
                 self._journal.unlink(missing_ok=True)
                 if isinstance(error, OSError):

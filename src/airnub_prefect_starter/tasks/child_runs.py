@@ -116,6 +116,7 @@ def result_of(run: FlowRun) -> Any:
     try:
         return _result(_state(run))
     except Exception as error:
+        # Raised by the category, so of any kind; it only learns where it came from.
         error.add_note(f"run {run.name}")
         raise
 

@@ -228,7 +228,8 @@ def _pod(release: Release) -> dict[str, Any]:
     resources = {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "16Mi"}}
     container = {
         "name": "probe",
-        "image": "airnub-does-not-exist:1",
+        # The local registry says at once that it has none; the public one may be out of reach.
+        "image": "localhost:5001/airnub-does-not-exist:1",
         "imagePullPolicy": "IfNotPresent",
         "securityContext": security,
         "resources": resources,
