@@ -6,7 +6,8 @@ compile() {
   .venv/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
     --no-emit-index-url --no-annotate --no-header "$@"
 }
-compile pyproject.toml --output-file requirements/base.lock
+# The flows image has what every department needs.
+compile pyproject.toml --extra lake --extra ml --output-file requirements/base.lock
 # Each lock after the first takes its versions from one before it: a version is decided once.
 compile pyproject.toml --extra dev --constraint requirements/base.lock \
   --output-file requirements/dev.lock
