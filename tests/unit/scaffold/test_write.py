@@ -28,7 +28,7 @@ WRITES = 4  # the journal, and three files
 # For each line it runs the writer in a fork, which ends itself in the middle of the n-th write: the
 # temporary file is there, its target is not. (A process of its own: pytest may have threads.)
 CHILD = """
-import os, sys
+import os, signal, sys
 from pathlib import Path
 from tests.project_kit import project_settings
 from tests.unit.scaffold.test_write import CHANGES
@@ -45,6 +45,8 @@ def write(root, number, at):
     with taking_turns(project_settings(Path(root))) as writer:
         writer.write(CHANGES)
 
+# A shell ignores it for what it starts in the background, and so do all that come of it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 for line in sys.stdin:
     root, number, at = line.split()
     child = os.fork()
