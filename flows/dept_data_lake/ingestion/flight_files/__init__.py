@@ -1,0 +1,1 @@
+"""The category flight_files."""

@@ -1,0 +1,1 @@
+"""The category public_api_data."""
