@@ -27,6 +27,8 @@
     │  ├─ StoreDeniedError                 no permission to read or write                     25
     │  ├─ NoSpaceError                     disk, quota or spool budget is full                26
     │  └─ StoreIntegrityError     (T)      the server rejected the bytes on the way           27
+    ├─ WarehouseError                      the database that gold tables go to refuses         40
+    │  └─ WarehouseUnavailableError (T)    it cannot be reached, or was lost on the way        41
     └─ ScaffoldError                       a generator refuses; for the person at the keys     8
 
 (T) is transient: a retry may help. Everything else fails again. Exit codes are stable; 2 is a usage
@@ -209,6 +211,19 @@ class StoreIntegrityError(StoreError):
     """The object store rejected the bytes on the way in."""
 
     exit_code = 27
+    transient = True
+
+
+class WarehouseError(StarterError):
+    """The database that gold tables are published to refuses: a password, a right, a value."""
+
+    exit_code = 40
+
+
+class WarehouseUnavailableError(WarehouseError):
+    """The warehouse cannot be reached, is busy, or was lost on the way."""
+
+    exit_code = 41
     transient = True
 
 

@@ -78,11 +78,21 @@ def _postgresql(error: DBAPIError) -> type[SourceError]:
         return PayloadError
     if code == _QUERY_CANCELED:
         return TooSlowError
-    if code is not None:
-        return SourceUnavailableError if code.startswith(_NOT_NOW) else SourceRejectedError
-    refused = any(words in str(error.orig) for words in _REFUSALS)
     lost = isinstance(error, OperationalError | InterfaceError)
-    return SourceUnavailableError if lost and not refused else SourceRejectedError
+    return SourceUnavailableError if is_not_now(error.orig, lost=lost) else SourceRejectedError
+
+
+def is_not_now(error: BaseException | None, *, lost: bool) -> bool:
+    """Tell whether what PostgreSQL's driver raised may be otherwise later.
+
+    Args:
+        error: The driver's error.
+        lost: Whether its class says that there is no session (any more).
+    """
+    code = getattr(error, "sqlstate", None)
+    if code is not None:
+        return str(code).startswith(_NOT_NOW)
+    return lost and not any(words in str(error) for words in _REFUSALS)
 
 
 def _first_line(error: DBAPIError) -> str:
