@@ -9,6 +9,9 @@ from airnub_prefect_starter.tasks.artifacts import publish_stage
 from airnub_prefect_starter.tasks.configuration import stage_config
 from airnub_prefect_starter.tasks.fan_out import Subflow, run_together
 from flows.dept_data_lake import DEPARTMENT
+from flows.dept_data_lake.ingestion.article_files.ingest_article_files_flow_dept_data_lake import (
+    ingest_article_files_flow_dept_data_lake,
+)
 from flows.dept_data_lake.ingestion.config import IngestionConfig
 from flows.dept_data_lake.ingestion.flight_files.ingest_flight_files_flow_dept_data_lake import (
     ingest_flight_files_flow_dept_data_lake,
@@ -33,6 +36,9 @@ def ingestion_flow_dept_data_lake(
                 ingest_public_api_data_flow_dept_data_lake, config.public_api_data
             ),
             "flight_files": Subflow(ingest_flight_files_flow_dept_data_lake, config.flight_files),
+            "article_files": Subflow(
+                ingest_article_files_flow_dept_data_lake, config.article_files
+            ),
         },
     )
     publish_stage(STAGE, outcomes)

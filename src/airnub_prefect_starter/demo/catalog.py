@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 
 from airnub_prefect_starter.demo import pages, paging
+from airnub_prefect_starter.demo.articles import articles_csv
 from airnub_prefect_starter.demo.data import (
     MONTHS,
     ORIGINS,
@@ -72,6 +73,9 @@ class Catalog:
     def _files(self) -> dict[str, Once[Representation]]:
         found = {f"{FILES}flights/2013-{month:02}.csv": self._flights(month) for month in MONTHS}
         found |= {f"{FILES}{table}.csv": self._table(table) for table in SMALL_TABLES}
+        found[f"{FILES}articles.csv"] = Once(
+            lambda: _file(articles_csv(), "articles.csv", PUBLISHED)
+        )
         sums = partial(_checksums, dict(found))
         return {**found, f"{FILES}SHA256SUMS": Once(sums)}
 

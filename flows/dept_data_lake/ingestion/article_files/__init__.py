@@ -1,0 +1,1 @@
+"""Articles as CSV, what features are made of."""
