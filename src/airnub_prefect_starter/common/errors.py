@@ -26,7 +26,9 @@
     │  ├─ StoreUnavailableError   (T)      timeouts and 5xx of the object store               24
     │  ├─ StoreDeniedError                 no permission to read or write                     25
     │  ├─ NoSpaceError                     disk, quota or spool budget is full                26
-    │  └─ StoreIntegrityError     (T)      the server rejected the bytes on the way           27
+    │  ├─ StoreIntegrityError     (T)      the server rejected the bytes on the way           27
+    │  ├─ TableConflictError      (T)      another writer committed to the table first        28
+    │  └─ TableSchemaError                 rows do not fit the table that is there            29
     ├─ WarehouseError                      the database that gold tables go to refuses         40
     │  └─ WarehouseUnavailableError (T)    it cannot be reached, or was lost on the way        41
     └─ ScaffoldError                       a generator refuses; for the person at the keys     8
@@ -212,6 +214,19 @@ class StoreIntegrityError(StoreError):
 
     exit_code = 27
     transient = True
+
+
+class TableConflictError(StoreError):
+    """Another writer committed to the table first."""
+
+    exit_code = 28
+    transient = True
+
+
+class TableSchemaError(StoreError):
+    """Rows do not fit the table that is there, or a query names what it has not."""
+
+    exit_code = 29
 
 
 class WarehouseError(StarterError):

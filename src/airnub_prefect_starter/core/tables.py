@@ -139,7 +139,13 @@ def read_parquet(raw: bytes) -> pd.DataFrame:
         table = pq.read_table(pa.BufferReader(raw))
     except pa.ArrowInvalid as error:
         raise PayloadError(f"Not Parquet: {error}", "Run the stage that writes it again") from error
-    frame: pd.DataFrame = table.to_pandas(types_mapper=_PANDAS_TYPES.get)
+    return to_pandas(table)
+
+
+def to_pandas(table: Any) -> pd.DataFrame:
+    """Give an Arrow table, or a reader of record batches, the types that cleaning gives."""
+    whole = table.read_all() if isinstance(table, pa.RecordBatchReader) else table
+    frame: pd.DataFrame = whole.to_pandas(types_mapper=_PANDAS_TYPES.get)
     return frame
 
 

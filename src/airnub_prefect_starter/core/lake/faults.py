@@ -1,0 +1,96 @@
+"""Errors of the Delta library as errors of the store, translated in this one place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from deltalake.exceptions import (
+    CommitFailedError,
+    DeltaError,
+    DeltaProtocolError,
+    SchemaMismatchError,
+    TableNotFoundError,
+)
+
+from airnub_prefect_starter.common.errors import (
+    CorruptObjectError,
+    ObjectNotFoundError,
+    StoreDeniedError,
+    StoreError,
+    StoreUnavailableError,
+    TableConflictError,
+    TableSchemaError,
+)
+from airnub_prefect_starter.core.store.faults import store_error
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_SERVER = re.compile(
+    r"Generic (S3|HTTP)|HTTP error|error sending request|timed? ?out", re.IGNORECASE
+)
+_DENIED = re.compile(r"AccessDenied|403 Forbidden|401 Unauthorized|InvalidAccessKeyId|Signature")
+_GONE = re.compile(r"not found|NotFound|No such file|404")
+_BAD_VERSION = re.compile(r"[Ii]nvalid table version|version \d+ (is )?not|No commits found")
+_SCHEMA = re.compile(
+    r"Schema error|[Nn]o field named|cast|type_coercion|not? match|SQL error|Error during planning"
+)
+
+_RETRY = "Try again; another run wrote at the same moment"
+_REWRITE = "Run the step that makes the table again; see docs/data-lake.md"
+_DOWN = "Check AWS_ENDPOINT_URL and that the object store runs and can be reached from here"
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turn any error of the Delta library inside into the store's error for it.
+
+    Raises:
+        ObjectNotFoundError: There is no such table or version. No retry.
+        TableConflictError: Another writer committed first. A retry helps.
+        TableSchemaError: Columns or types do not fit. No retry.
+        CorruptObjectError: The table's log or one of its files cannot be read. No retry.
+        StoreDeniedError: The keys are wrong or may not do this. No retry.
+        StoreUnavailableError: The object store does not answer. A retry may help.
+    """
+    try:
+        yield
+    except (DeltaError, OSError) as exc:
+        found = _of(exc, doing)
+        if found is None:
+            raise  # a bug, or something new: a translation would hide it
+        raise found from exc
+
+
+def _of(exc: Exception, doing: str) -> StoreError | None:
+    text = _one_line(exc)
+    message = f"{doing} failed: {text}"
+    if isinstance(exc, TableNotFoundError):
+        return ObjectNotFoundError(f"{doing} failed: there is no such table", _REWRITE)
+    if isinstance(exc, CommitFailedError):
+        return TableConflictError(message, _RETRY)
+    if isinstance(exc, SchemaMismatchError):
+        return TableSchemaError(message, "Let the step add columns, or correct its types")
+    if isinstance(exc, DeltaProtocolError):
+        return CorruptObjectError(message, _REWRITE)
+    if isinstance(exc, OSError) and exc.errno:
+        return store_error(exc, doing)
+    return _by_text(text, message)
+
+
+def _by_text(text: str, message: str) -> StoreError | None:
+    if _DENIED.search(text):
+        return StoreDeniedError(message, "Give the key read and write access below tables/")
+    if _BAD_VERSION.search(text):
+        return ObjectNotFoundError(message, "See the versions in the catalog")
+    if _SERVER.search(text) and not _GONE.search(text):
+        return StoreUnavailableError(message, _DOWN)
+    if _GONE.search(text):
+        return CorruptObjectError(message, _REWRITE)
+    if _SCHEMA.search(text):
+        return TableSchemaError(message, "Correct the names and types in the step or the query")
+    return None
+
+
+def _one_line(exc: Exception) -> str:
+    return " ".join(_COLOUR.sub("", str(exc)).replace("↳", "").split()).rstrip(".")[:500]
