@@ -247,7 +247,7 @@ def _type(column: str, kind: str) -> str:
 def _column_list(columns: Mapping[str, str]) -> sql.Composed:
     # The types are those of this module, and decimal(p,s), whose digits Delta has checked.
     return sql.SQL(", ").join(
-        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind))  # type: ignore[arg-type]
+        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind))
         for name, kind in columns.items()
     )
 
