@@ -19,7 +19,7 @@ from airnub_prefect_starter.core.summaries import Tables
 PNG = "image/png"
 # Okabe and Ito's colours, which people with colour blindness can tell apart.
 # Source: https://jfly.uni-koeln.de/color/
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 _SETTINGS = threading.Lock()
 # Any: matplotlib's stubs want the keys as one literal type of three hundred names.
 _STYLE: dict[Any, object] = {
@@ -55,7 +55,7 @@ def plot_flights_by_month(tables: Tables) -> bytes:
             axes.legend(frameon=False, ncols=len(wide.columns), loc="upper right")
         axes.margins(x=0.03, y=0.18)
 
-    return _png(draw)
+    return draw_png(draw)
 
 
 def plot_delay_by_hour(tables: Tables) -> bytes:
@@ -64,16 +64,16 @@ def plot_delay_by_hour(tables: Tables) -> bytes:
     hours = summary["hour"].astype("int64")
 
     def draw(axes: Axes) -> None:
-        axes.fill_between(hours, summary["mean_delay_min"], color=_COLOURS[0], alpha=0.12)
-        axes.plot(hours, summary["mean_delay_min"], "o-", color=_COLOURS[0], label="mean")
-        axes.plot(hours, summary["median_delay_min"], "s--", color=_COLOURS[5], label="median")
+        axes.fill_between(hours, summary["mean_delay_min"], color=COLOURS[0], alpha=0.12)
+        axes.plot(hours, summary["mean_delay_min"], "o-", color=COLOURS[0], label="mean")
+        axes.plot(hours, summary["median_delay_min"], "s--", color=COLOURS[5], label="median")
         axes.set_title("Departure delay by scheduled hour")
         axes.set_xlabel("scheduled hour of departure, local time")
         axes.set_xticks(range(0, 25, 3))
         axes.set_ylabel("departure delay, minutes")
         axes.legend(frameon=False, loc="upper left")
 
-    return _png(draw)
+    return draw_png(draw)
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,11 @@ PLOTS: Mapping[str, Plot] = {
 
 
 def _cycle(count: int) -> list[str]:
-    return [_COLOURS[number % len(_COLOURS)] for number in range(count)]
+    return [COLOURS[number % len(COLOURS)] for number in range(count)]
 
 
-def _png(draw: Callable[[Axes], None]) -> bytes:
+def draw_png(draw: Callable[[Axes], None]) -> bytes:
+    """Give what a function draws on the axes of an empty figure, in this project's style."""
     # matplotlib's settings are global. The default ones first: a user's own file must not matter.
     with _SETTINGS, style.context(["default", _STYLE]):
         figure = Figure(figsize=(8, 4.2), dpi=110, layout="constrained")
