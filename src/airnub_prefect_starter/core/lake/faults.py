@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pyarrow as pa
 from deltalake.exceptions import (
     CommitFailedError,
     DeltaError,
@@ -38,6 +39,7 @@ _SCHEMA = re.compile(
 
 _RETRY = "Try again; another run wrote at the same moment"
 _REWRITE = "Run the step that makes the table again; see docs/data-lake.md"
+_RENAME = "Correct the names and types in the step or the query"
 _DOWN = "Check AWS_ENDPOINT_URL and that the object store runs and can be reached from here"
 
 
@@ -55,7 +57,7 @@ def translated(doing: str) -> Iterator[None]:
     """
     try:
         yield
-    except (DeltaError, OSError) as exc:
+    except (DeltaError, pa.ArrowException, OSError) as exc:
         found = _of(exc, doing)
         if found is None:
             raise  # a bug, or something new: a translation would hide it
@@ -79,6 +81,8 @@ def _of(exc: Exception, doing: str) -> StoreError | None:
 
 
 def _by_text(text: str, message: str) -> StoreError | None:
+    if _PLANNING.search(text):  # before any file is read, whatever names it repeats
+        return TableSchemaError(message, _RENAME)
     if _DENIED.search(text):
         return StoreDeniedError(message, "Give the key read and write access below tables/")
     if _BAD_VERSION.search(text):
@@ -88,7 +92,7 @@ def _by_text(text: str, message: str) -> StoreError | None:
     if _GONE.search(text):
         return CorruptObjectError(message, _REWRITE)
     if _SCHEMA.search(text):
-        return TableSchemaError(message, "Correct the names and types in the step or the query")
+        return TableSchemaError(message, _RENAME)
     return None
 
 
