@@ -34,8 +34,10 @@ _DENIED = re.compile(r"AccessDenied|403 Forbidden|401 Unauthorized|InvalidAccess
 _GONE = re.compile(r"not found|NotFound|No such file|404")
 _BAD_VERSION = re.compile(r"[Ii]nvalid table version|version \d+ (is )?not|No commits found")
 _SCHEMA = re.compile(
-    r"Schema error|[Nn]o field named|cast|type_coercion|not? match|SQL error|Error during planning"
+    r"Schema error|[Nn]o field named|[Cc]ast|type_coercion|not? match|SQL error"
+    r"|Error during planning|not implemented|Arrow error"
 )
+_PLANNING = re.compile(r"^(SQL error|Schema error|Error during planning)")
 
 _RETRY = "Try again; another run wrote at the same moment"
 _REWRITE = "Run the step that makes the table again; see docs/data-lake.md"
@@ -81,19 +83,17 @@ def _of(exc: Exception, doing: str) -> StoreError | None:
 
 
 def _by_text(text: str, message: str) -> StoreError | None:
-    if _PLANNING.search(text):  # before any file is read, whatever names it repeats
-        return TableSchemaError(message, _RENAME)
-    if _DENIED.search(text):
-        return StoreDeniedError(message, "Give the key read and write access below tables/")
-    if _BAD_VERSION.search(text):
-        return ObjectNotFoundError(message, "See the versions in the catalog")
-    if _SERVER.search(text) and not _GONE.search(text):
-        return StoreUnavailableError(message, _DOWN)
-    if _GONE.search(text):
-        return CorruptObjectError(message, _REWRITE)
-    if _SCHEMA.search(text):
-        return TableSchemaError(message, _RENAME)
-    return None
+    server = _SERVER.search(text) and not _GONE.search(text)
+    # A plan is wrong before any file is read, whatever names its message repeats.
+    found: tuple[tuple[object, type[StoreError], str], ...] = (
+        (_PLANNING.search(text), TableSchemaError, _RENAME),
+        (_DENIED.search(text), StoreDeniedError, "Give the key read and write access to tables/"),
+        (_BAD_VERSION.search(text), ObjectNotFoundError, "See the versions in the catalog"),
+        (server, StoreUnavailableError, _DOWN),
+        (_GONE.search(text), CorruptObjectError, _REWRITE),
+        (_SCHEMA.search(text), TableSchemaError, _RENAME),
+    )
+    return next((kind(message, remedy) for is_it, kind, remedy in found if is_it), None)
 
 
 def _one_line(exc: Exception) -> str:
