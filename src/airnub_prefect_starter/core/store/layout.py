@@ -94,8 +94,12 @@ def pin_name(key: Key) -> str:
 
 def report_key(run_id: str, started_at: datetime) -> Key:
     """Return the key of a run's report, under the UTC day on which the run started."""
-    day = started_at.astimezone(UTC).strftime("%Y/%m/%d")
-    return Key(f"{RUNS}{day}/{_name('run id', run_id)}.json")
+    return Key(f"{reports_of(started_at)}{_name('run id', run_id)}.json")
+
+
+def reports_of(moment: datetime) -> str:
+    """Return the prefix of the reports of the UTC day of a time."""
+    return f"{RUNS}{moment.astimezone(UTC):%Y/%m/%d}/"
 
 
 def candidates_key(moment: datetime) -> Key:

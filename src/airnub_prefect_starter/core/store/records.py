@@ -6,6 +6,7 @@ import json
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -196,10 +197,16 @@ class Records:
         """Write the report of a run; writing it again replaces it."""
         self._put(layout.report_key(report.run_id, report.started_at), report.canonical())
 
-    def reports(self) -> Iterator[RunReport]:
-        """Read all run reports, ordered by the time at which the run started."""
-        for _, day in groupby(self._backend.list(layout.RUNS), lambda stat: _folder(stat.key)):
-            yield from sorted(self._reports(day), key=lambda report: report.started_at)
+    def reports(self, since: datetime | None = None) -> Iterator[RunReport]:
+        """Read all run reports, ordered by the time at which the run started.
+
+        With ``since`` only those that started then or later; earlier days are not even read.
+        """
+        first = layout.reports_of(since) if since else layout.RUNS
+        for folder, day in groupby(self._backend.list(layout.RUNS), lambda s: _folder(s.key)):
+            if f"{folder}/" >= first:
+                found = sorted(self._reports(day), key=lambda report: report.started_at)
+                yield from (each for each in found if since is None or each.started_at >= since)
 
     def _reports(self, stats: Iterable[Stat]) -> Iterator[RunReport]:
         for stat in stats:

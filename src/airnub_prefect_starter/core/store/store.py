@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
@@ -236,9 +237,9 @@ class Store:
         """Read all manifests, ordered by digest."""
         return self.records.manifests()
 
-    def reports(self) -> Iterator[RunReport]:
-        """Read all run reports, ordered by the time at which the run started."""
-        return self.records.reports()
+    def reports(self, since: datetime | None = None) -> Iterator[RunReport]:
+        """Read all run reports, or those of runs that started since, ordered by that time."""
+        return self.records.reports(since)
 
     def pins(self) -> Iterator[tuple[str, str]]:
         """Read all pins as (name, digest), ordered by name."""
