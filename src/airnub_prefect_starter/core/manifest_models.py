@@ -306,10 +306,24 @@ class SourceFailure(Record):
     exit_code: int
 
 
+class ResourceUsage(Record):
+    """What a run's process has used up to its report, and what its container may; None: no limit.
+
+    Categories that share their stage's process share its numbers.
+    """
+
+    cpu_ms: int = Field(ge=0)
+    peak_memory_bytes: int = Field(ge=0)
+    container_peak_bytes: int | None = None
+    memory_limit_bytes: int | None = None
+    cpu_limit_millicores: int | None = None
+    throttled_ms: int | None = None
+
+
 class RunReport(Record):
     """One flow run: what it read and wrote. All that an unchanged run writes, but task results.
 
-    ``about`` is the date for which it did so.
+    ``about`` is the date for which it did so, ``usage`` what its process took.
     """
 
     schema_version: Literal[1] = 1
@@ -322,3 +336,4 @@ class RunReport(Record):
     results: tuple[SourceResult, ...] = ()
     derived: tuple[DerivedResult, ...] = ()
     failures: tuple[SourceFailure, ...] = ()
+    usage: ResourceUsage | None = None

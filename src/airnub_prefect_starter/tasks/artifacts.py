@@ -28,6 +28,7 @@ from airnub_prefect_starter.core.manifest_models import (
     SourceFailure,
     SourceResult,
 )
+from airnub_prefect_starter.core.monitoring.usage import resource_usage
 from airnub_prefect_starter.core.page_facts import PageFacts
 from airnub_prefect_starter.tasks.fan_out import Outcomes, describe_failure
 from airnub_prefect_starter.tasks.run_context import department_store, run_date
@@ -122,6 +123,7 @@ def _report(
         results=tuple(results),
         derived=tuple(derived),
         failures=tuple(failures),
+        usage=resource_usage(),
     )
 
 
