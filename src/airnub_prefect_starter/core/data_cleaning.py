@@ -185,10 +185,10 @@ def core_process_and_store(
     unchanged = find_unchanged(store, derivation)
     if unchanged:
         # The limit is no part of what the table is made of: a stricter one must be met all the same
-        _refuse_mostly_bad(step, unchanged.rows, f"see {REJECTED} of {namespace}/{step.source_id}")
+        refuse_mostly_bad(step, unchanged.rows, f"see {REJECTED} of {namespace}/{step.source_id}")
         return unchanged
-    result = clean(_read_rows(store, inputs, step), step.table)
-    _refuse_mostly_bad(step, result.counts, _first_problem(result))
+    result = clean(read_rows(store, inputs, step), step.table)
+    refuse_mostly_bad(step, result.counts, first_problem(result))
     return commit(
         store,
         derivation,
@@ -199,9 +199,13 @@ def core_process_and_store(
     )
 
 
-def _read_rows(
-    store: Store, inputs: tuple[DerivedInput, ...], step: ProcessingStep
-) -> pd.DataFrame:
+def read_rows(store: Store, inputs: tuple[DerivedInput, ...], step: ProcessingStep) -> pd.DataFrame:
+    """Read all inputs as one frame of text, whose index says where each row comes from.
+
+    Raises:
+        PayloadError: An input is not of the promised format; it is named. No retry.
+        StoreError: The store cannot be read.
+    """
     frames = [_read_one(store, each, step) for each in inputs]
     names = [f"{each.namespace}/{each.source_id}" for each in inputs]
     return pd.concat(frames, keys=names, names=["input", "row"])
@@ -230,7 +234,12 @@ def _content_of(store: Store, given: DerivedInput) -> bytes:
     return decode(raw, source.content_encoding, source.final_url, MAX_READ_BYTES)
 
 
-def _refuse_mostly_bad(step: ProcessingStep, counts: RowCounts | None, example: str) -> None:
+def refuse_mostly_bad(step: ProcessingStep, counts: RowCounts | None, example: str) -> None:
+    """Refuse a table of which more rows are rejected than its step allows.
+
+    Raises:
+        PayloadError: It is one. No retry.
+    """
     if counts is None or counts.rejected * 100 <= step.max_rejected_percent * counts.rows_in:
         return
     raise PayloadError(
@@ -240,7 +249,8 @@ def _refuse_mostly_bad(step: ProcessingStep, counts: RowCounts | None, example: 
     )
 
 
-def _first_problem(result: CleanResult) -> str:
+def first_problem(result: CleanResult) -> str:
+    """Describe the first rejected row, if there is one."""
     if result.rejected.empty:
         return ""
     first = result.rejected.iloc[0]
