@@ -9,6 +9,8 @@
     ├─ PlatformError                       server, worker or pool not usable                   6
     │  └─ PortInUseError                   another process listens on the port                 7
     ├─ RunFailedError                      a flow run ended in a state other than Completed    1
+    ├─ CriticalFindingError                monitoring found something critical                 9
+    ├─ AlertDeliveryError         (T)      a sink did not take alerts                         18
     ├─ SourceError                         something is wrong with what a source sent
     │  ├─ BlockedUrlError                  scheme, host, address or redirect is not allowed   10
     │  ├─ RedirectError                    too many redirects, or a loop                      11
@@ -105,6 +107,19 @@ class RunFailedError(StarterError):
     """A flow run ended in a state other than Completed."""
 
     exit_code = 1
+
+
+class CriticalFindingError(StarterError):
+    """Monitoring found something critical."""
+
+    exit_code = 9
+
+
+class AlertDeliveryError(StarterError):
+    """A sink did not take alerts."""
+
+    exit_code = 18
+    transient = True
 
 
 class SourceError(StarterError):

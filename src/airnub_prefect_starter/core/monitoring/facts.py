@@ -10,6 +10,8 @@ import pandas as pd
 import pyarrow as pa
 from deltalake import DeltaTable
 
+from airnub_prefect_starter.core.lake.writing import columns_of
+
 # What leaves the rows as they were says nothing of how fresh they are.
 _UPKEEP = ("OPTIMIZE", "VACUUM", "FSCK", "CLEANUP", "SET TBLPROPERTIES", "ADD CONSTRAINT")
 _NULLS = "null_count."
@@ -67,7 +69,7 @@ def table_facts(name: str, table: DeltaTable, batch_column: str | None = None) -
         table=name,
         version=table.version(),
         written_at=_written_at(table),
-        columns={field.name: _type_name(field.type) for field in table.schema().fields},
+        columns=columns_of(table),
         batches=tuple(_batch(str(key), part) for key, part in counted.groupby("_batch")),
         size_bytes=int(actions["size_bytes"].sum()),
     )
@@ -86,7 +88,3 @@ def _written_at(table: DeltaTable) -> datetime:
     commits = table.history()  # the newest first
     writes = [each for each in commits if not str(each["operation"]).startswith(_UPKEEP)]
     return datetime.fromtimestamp((writes or commits)[0]["timestamp"] / 1000, UTC)
-
-
-def _type_name(kind: object) -> str:
-    return str(getattr(kind, "type", kind))

@@ -33,9 +33,7 @@ def resource_usage(cgroup: Path = Path("/sys/fs/cgroup")) -> ResourceUsage:
     return ResourceUsage(
         cpu_ms=round(seconds * 1000),
         peak_memory_bytes=own.ru_maxrss * unit,
-        container_peak_bytes=_first(
-            cgroup, "memory.peak", "memory/memory.max_usage_in_bytes"
-        ),
+        container_peak_bytes=_first(cgroup, "memory.peak", "memory/memory.max_usage_in_bytes"),
         memory_limit_bytes=_first(cgroup, "memory.max", "memory/memory.limit_in_bytes"),
         cpu_limit_millicores=_cpu_limit(cgroup),
         throttled_ms=_throttled_ms(cgroup),
