@@ -1,4 +1,4 @@
-"""Queries that people write, over opened tables; what is wrong with one is a mistake of its author."""
+"""Queries that people write; what is wrong with one is a mistake of its author."""
 
 from __future__ import annotations
 
