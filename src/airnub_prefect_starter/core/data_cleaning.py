@@ -214,7 +214,7 @@ def read_rows(store: Store, inputs: tuple[DerivedInput, ...], step: ProcessingSt
 def _read_one(store: Store, given: DerivedInput, step: ProcessingStep) -> pd.DataFrame:
     schema = step.table.without(step.source_column)
     try:
-        frame = READERS[step.reader](_content_of(store, given), schema)
+        frame = READERS[step.reader](content_of(store, given), schema)
     except PayloadError as error:
         name = f"{given.namespace}/{given.source_id}"
         raise PayloadError(f"{name}: {error.message}", error.remedy) from error
@@ -224,7 +224,7 @@ def _read_one(store: Store, given: DerivedInput, step: ProcessingStep) -> pd.Dat
     return frame.assign(**{step.source_column: source})
 
 
-def _content_of(store: Store, given: DerivedInput) -> bytes:
+def content_of(store: Store, given: DerivedInput) -> bytes:
     """Read an input; a file that came compressed unasked is stored so, and unpacked here."""
     raw = store.read_blob(given.blob)
     manifest = store.manifest(given.manifest)

@@ -1,4 +1,4 @@
-"""Stored bytes as frames of text: CSV, JSON lines and tables of web pages, read strictly.
+"""Stored bytes as frames of text: CSV, JSON lines, Parquet, tables of web pages, read strictly.
 
 A frame of text has the schema's columns, every value a string or missing, and an index named
 ``row`` that counts the records from 1. Nothing is interpreted: `data_cleaning.clean` does that.
@@ -15,12 +15,13 @@ from typing import Any, Literal, NoReturn
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.parquet as pq
 
 from airnub_prefect_starter.common.errors import PayloadError
 from airnub_prefect_starter.core.html import extract_tables
 from airnub_prefect_starter.core.tables import TableSchema
 
-ReaderName = Literal["csv", "json_lines", "html_table"]
+ReaderName = Literal["csv", "json_lines", "html_table", "parquet"]
 Reader = Callable[[bytes, TableSchema], pd.DataFrame]
 
 
@@ -60,8 +61,7 @@ def read_json_lines(raw: bytes, schema: TableSchema) -> pd.DataFrame:
     Raises:
         PayloadError: A line is not UTF-8 or not one JSON object. No retry.
     """
-    lines = [line for line in raw.splitlines() if line.strip()]
-    records = [_record(line, number) for number, line in enumerate(lines, start=1)]
+    records = _records(raw)
     columns = {name: [_text(record.get(name)) for record in records] for name in schema.names}
     try:
         frame = pd.DataFrame(columns, dtype="str")
@@ -98,11 +98,66 @@ def read_html_table(raw: bytes, schema: TableSchema) -> pd.DataFrame:
     return _numbered(frame[schema.names])
 
 
+def read_parquet_text(raw: bytes, schema: TableSchema) -> pd.DataFrame:
+    """Read Parquet as text; columns that the schema lacks are left out.
+
+    Raises:
+        PayloadError: It is cut off or no Parquet, or a column is missing, or of lists, structures
+            or bytes. No retry.
+    """
+    try:
+        table = pq.read_table(pa.BufferReader(raw), columns=schema.names)
+        text = [_column_text(table.column(name)) for name in schema.names]
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, KeyError, OSError) as error:
+        _refuse("Parquet", error)
+    return _numbered(pa.table(text, names=schema.names).to_pandas())
+
+
 READERS: Mapping[ReaderName, Reader] = {
     "csv": read_csv_bytes,
     "json_lines": read_json_lines,
     "html_table": read_html_table,
+    "parquet": read_parquet_text,
 }
+
+
+def columns_in(raw: bytes, reader: ReaderName) -> list[str]:
+    """List the columns that a source has, whatever a schema asks for, in its order.
+
+    Raises:
+        PayloadError: It is not of the format, or is a web page, which may have many tables. No
+            retry.
+    """
+    if reader == "csv":
+        return csv_header(raw)
+    if reader == "json_lines":
+        return list(dict.fromkeys(name for record in _records(raw) for name in record))
+    if reader == "parquet":
+        try:
+            return list(pq.read_schema(pa.BufferReader(raw)).names)
+        except (pa.ArrowInvalid, OSError) as error:
+            _refuse("Parquet", error)
+    raise PayloadError(f"The reader {reader} has no columns of its own", "State a schema")
+
+
+def csv_header(raw: bytes) -> list[str]:
+    """Read the names in the first line of a CSV.
+
+    Raises:
+        PayloadError: It is not UTF-8 or no CSV. No retry.
+    """
+    first_line = raw.partition(b"\n")[0]
+    try:
+        return next(csv.reader([first_line.decode("utf-8-sig").rstrip("\r")]), [])
+    except (UnicodeDecodeError, csv.Error) as error:
+        _refuse("the header of the CSV", error)
+
+
+def _column_text(values: Any) -> Any:
+    kind = values.type
+    if pa.types.is_timestamp(kind):
+        values = values.cast(pa.timestamp("us", kind.tz))  # of more digits there are no times here
+    return values.cast(pa.string())
 
 
 def _names_all(header: list[str], schema: TableSchema) -> bool:
@@ -110,17 +165,18 @@ def _names_all(header: list[str], schema: TableSchema) -> bool:
 
 
 def _check_header(raw: bytes, schema: TableSchema) -> None:
-    first_line = raw.partition(b"\n")[0]
-    try:
-        header = next(csv.reader([first_line.decode("utf-8-sig").rstrip("\r")]), [])
-    except (UnicodeDecodeError, csv.Error) as error:
-        _refuse("the header of the CSV", error)
+    header = csv_header(raw)
     wrong = [name for name in schema.names if header.count(name) != 1]
     if wrong:
         raise PayloadError(
             f"CSV columns {wrong} are missing or repeated; the header has {header[:40]}",
             "Correct the schema in the category's YAML, or the source",
         )
+
+
+def _records(raw: bytes) -> list[dict[str, Any]]:
+    lines = [line for line in raw.splitlines() if line.strip()]
+    return [_record(line, number) for number, line in enumerate(lines, start=1)]
 
 
 def _record(line: bytes, number: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What a table is at a version, as JSON in the content store: so lineage leads through tables.
 
-A step's derived manifest has such a snapshot as its one output. The next step names it as input, so
-that `airnub trace` walks from a gold table to the bytes, and a step of equal inputs is not repeated.
+A step's derived manifest has such a snapshot as its one output. The next step names it as input:
+so `airnub trace` walks from a gold table to the bytes, and a step of equal inputs is not repeated.
 The digest says what rows a table has, whatever files they are in.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import pyarrow as pa
+from deltalake import DeltaTable
 from pydantic import Field, ValidationError
 
 from airnub_prefect_starter.common.errors import (
@@ -24,6 +25,7 @@ from airnub_prefect_starter.core.derivation import (
     find_unchanged,
     split_ref,
 )
+from airnub_prefect_starter.core.lake.faults import translated
 from airnub_prefect_starter.core.lake.lake import Lake, literal, quoted, run_sql
 from airnub_prefect_starter.core.lake.writing import columns_of
 from airnub_prefect_starter.core.manifest_models import (
@@ -50,6 +52,7 @@ SNAPSHOT: Literal["application/vnd.airnub.table-snapshot.v1+json"] = (
     "application/vnd.airnub.table-snapshot.v1+json"
 )
 WHOLE = "all"
+_MAINTENANCE = {"OPTIMIZE", "VACUUM START", "VACUUM END"}
 _TYPES: Mapping[str, ColumnType] = {
     "string": "string",
     "long": "int",
@@ -60,6 +63,15 @@ _TYPES: Mapping[str, ColumnType] = {
     "date": "date",
     "timestamp": "timestamp",
 }
+DELTA_TYPES: Mapping[ColumnType, str] = {
+    "string": "string",
+    "int": "long",
+    "float": "double",
+    "bool": "boolean",
+    "date": "date",
+    "timestamp": "timestamp",
+}
+"""How a table names the types of our own columns."""
 
 
 class TablePart(Record):
@@ -204,7 +216,8 @@ def commit_snapshot(
 def find_unchanged_table(store: Store, derivation: Derivation, table: str) -> DerivedResult | None:
     """Return the last result if it was made of the same and its table is there, else None.
 
-    A later version than the snapshot's is no change of its rows: maintenance makes such.
+    A table that was written since, by a run that failed later or by somebody else, is not that one;
+    maintenance makes versions of equal rows.
 
     Raises:
         StoreError: The store cannot be read.
@@ -214,7 +227,24 @@ def find_unchanged_table(store: Store, derivation: Derivation, table: str) -> De
     if found is None or not lake.exists(table):
         return None
     snapshot = parse_snapshot(store, found.outputs[0].blob.digest)
-    return found if lake.open(table).version() >= snapshot.version else None
+    return found if _has_rows_of(lake.open(table), snapshot.version) else None
+
+
+def last_derivation(store: Store, derivation: Derivation) -> Derivation | None:
+    """Give what the present ref of a derivation was made of; None if there is none."""
+    ref = store.ref(derivation.namespace, derivation.source_id)
+    manifest = store.manifest(ref.manifest.digest) if ref else None
+    if not isinstance(manifest, DerivedManifest):
+        return None
+    return Derivation(manifest.namespace, manifest.source_id, manifest.inputs, manifest.parameters)
+
+
+def _has_rows_of(opened: DeltaTable, version: int) -> bool:
+    later = opened.version() - version
+    if later <= 0:
+        return later == 0
+    with translated("Reading the history of a table"):
+        return {commit["operation"] for commit in opened.history(later)} <= _MAINTENANCE
 
 
 def _schema(table: str, columns: Mapping[str, str], key: tuple[str, ...]) -> TableSchema:

@@ -134,7 +134,7 @@ def merge(
     """Update the rows whose key is there, and insert the others, in one commit.
 
     Args:
-        lake: Where the table is; it is made if there is none, partitioned by the partition's column.
+        lake: Where the table is; if there is none it is made, split by the partition's column.
         table: Its name.
         frame: Rows, unique by key.
         info: What the commit's metadata says.
@@ -177,6 +177,19 @@ def merge(
     )
 
 
+def delete(lake: Lake, table: str, predicate: str, info: WriteInfo) -> int:
+    """Delete rows by an SQL predicate; give how many they were. Of none, nothing is committed.
+
+    Raises:
+        TableConflictError: Another writer committed first. A retry helps.
+        StoreError: It cannot be written.
+    """
+    there = lake.open(table)
+    with translated(f"Deleting from the table {table}"):
+        counted = there.delete(predicate, commit_properties=info.properties())
+    return int(counted["num_deleted_rows"] or 0)
+
+
 def to_arrow(frame: pd.DataFrame) -> Any:
     """Give a frame as Arrow, without pandas' own description; a column of nothing is of text."""
     table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
@@ -201,7 +214,7 @@ def _filled(frame: pd.DataFrame, there: DeltaTable) -> pd.DataFrame:
     schema = pa.schema(there.schema().to_arrow())
     lacking = [field for field in schema if field.name not in frame]
     empty = {
-        field.name: pd.array([None] * len(frame), dtype=pd.ArrowDtype(field.type))
+        field.name: pd.Series([None] * len(frame), frame.index, dtype=pd.ArrowDtype(field.type))
         for field in lacking
     }
     filled = frame.assign(**empty)
