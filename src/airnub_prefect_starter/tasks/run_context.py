@@ -74,15 +74,22 @@ def _load_block(department: Department) -> ContentStore:
 def source_secret(department: Department, source: HttpSource | DatabaseSource) -> SecretStr | None:
     """Return the secret that a source's configuration names, or None where it names none.
 
-    The environment variable that the department's file states for it wins (in the cluster a
-    Kubernetes Secret fills it); else the Secret block that `airnub bootstrap` made counts.
+    Raises:
+        ConfigError: See `department_secret`. No retry.
+    """
+    name = source.secret_name
+    return None if name is None else department_secret(department, name)
+
+
+def department_secret(department: Department, name: str) -> SecretStr:
+    """Return one of the secrets that the department's file lists.
+
+    The environment variable that the file states for it wins (in the cluster a Kubernetes Secret
+    fills it); else the Secret block that `airnub bootstrap` made counts.
 
     Raises:
         ConfigError: The department's file does not list it, or it is not set. No retry.
     """
-    name = source.secret_name
-    if name is None:
-        return None
     settings = load_settings()
     entry = load_catalog(settings).department(department.id)
     variable = entry.spec.secrets.get(name)
