@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
-from urllib.parse import unquote
 
 from deltalake import DeltaTable
 
@@ -127,8 +126,7 @@ def _vacuum(
     # The log names files that are gone already, too.
     root = f"{TABLES}{table}/"
     present = {stat.key.removeprefix(root) for stat in store.backend.list(root)}
-    listed = [unquote(path) for path in call(dry_run=True)]
-    there = sum(path in present for path in listed)
+    there = sum(path in present for path in call(dry_run=True))
     log.info("%s: %d files of old versions may go", table, there)
     if there and upkeep.remove:
         call(dry_run=False)
