@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from airnub_prefect_starter.core.manifest_models import FetchManifest, RunReport
+from airnub_prefect_starter.core.manifest_models import (
+    DerivedResult,
+    FetchManifest,
+    RunReport,
+    SourceResult,
+)
 from airnub_prefect_starter.core.store import Store
 
 _LOOK_BACK = timedelta(days=30)
@@ -22,7 +27,8 @@ def confirmations(reports: Iterator[RunReport]) -> dict[str, datetime]:
     """Give, per ref, when a run last found or made it as it is."""
     found: dict[str, datetime] = {}
     for report in reports:
-        for each in (*report.results, *report.derived):
+        results: tuple[SourceResult | DerivedResult, ...] = (*report.results, *report.derived)
+        for each in results:
             name = f"{each.namespace}/{each.source_id}"
             found[name] = max(found.get(name, report.finished_at), report.finished_at)
     return found

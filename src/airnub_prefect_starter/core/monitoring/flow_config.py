@@ -37,3 +37,11 @@ class BusinessMetric(ConfigModel):
     sql: str
     unit: str = ""
     season: Annotated[int, Field(ge=1)] = 1
+
+
+class FlowHealthChecks(ConfigModel):
+    """How far back to look, what to expect of runs, and the figures to show."""
+
+    days: int = Field(default=30, ge=1, le=365)
+    runs: RunLimits = RunLimits()
+    business: tuple[BusinessMetric, ...] = ()

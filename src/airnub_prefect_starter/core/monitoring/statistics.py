@@ -46,7 +46,9 @@ def psi(expected: Sequence[float], actual: Sequence[float]) -> float:
 
 def bin_edges(values: Floats, bins: int = 10) -> list[float]:
     """Give the inner quantiles of values; equal ones are one edge, so lumps share a bin."""
-    quantiles = np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1]) if len(values) else []
+    if not len(values):
+        return []
+    quantiles = np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1])
     return [float(each) for each in np.unique(quantiles)]
 
 

@@ -1,0 +1,1 @@
+"""Monitoring of the lake: data, runs, alerts and a dashboard."""

@@ -1,0 +1,1 @@
+"""Freshness, volume, nulls, duplicates, schema and drift of the lake."""

@@ -1,0 +1,1 @@
+"""Duration, success, volume, CPU and memory of runs, and business figures."""
