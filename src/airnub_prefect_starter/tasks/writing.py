@@ -1,0 +1,36 @@
+"""One writer at a time for each table of a lake, whichever machine it runs on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prefect.concurrency.sync import concurrency
+
+from airnub_prefect_starter.common.names import Department
+from airnub_prefect_starter.core.lake.steps import Writers
+from airnub_prefect_starter.tasks.run_context import has_server
+
+_LEASE_S = 120
+
+
+def limit_of(table: str) -> str:
+    """Name a table's limit in its department's file: ``silver/flights`` → ``silver_flights``."""
+    return table.replace("/", "_").replace("-", "_")
+
+
+@contextmanager
+def one_writer(department: Department, table: str, writers: Writers = "single") -> Iterator[None]:
+    """Wait until no other run writes a table, and keep it from others while inside.
+
+    A table of many writers needs no turn: its commits are conditional, and conflicts are retried.
+    Without a server there is nobody to take turns with, and a second process is a conflict too.
+
+    Raises:
+        ConcurrencySlotAcquisitionError: The department's file has no such limit, or it is not
+            registered. No retry: add it and run `airnub bootstrap`.
+    """
+    if writers == "many" or not has_server():
+        yield
+        return
+    # Strict: without its limit a table would have many writers and nobody would know.
+    with concurrency(f"{department.id}.{limit_of(table)}", lease_duration=_LEASE_S, strict=True):
+        yield
