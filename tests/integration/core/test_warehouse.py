@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,14 +13,23 @@ import pytest
 from psycopg import sql
 from pydantic import SecretStr
 
-from airnub_prefect_starter.common.errors import WarehouseError, WarehouseUnavailableError
+from airnub_prefect_starter.common.errors import (
+    ObjectNotFoundError,
+    WarehouseError,
+    WarehouseUnavailableError,
+)
+from airnub_prefect_starter.core.lake.lake import Lake
+from airnub_prefect_starter.core.lake.publish import core_publish_table
 from airnub_prefect_starter.core.lake.warehouse import (
     TableVersion,
     open_target,
     rows_of_frame,
 )
 from airnub_prefect_starter.core.lake.warehouse_config import PublishedTable, Warehouse
+from airnub_prefect_starter.core.lake.writing import WriteInfo, append
 from airnub_prefect_starter.core.manifest_models import RunInfo
+from airnub_prefect_starter.core.store import open_store
+from tests.lake_kit import put_table
 from tests.postgres_kit import Postgres
 from tests.s3_kit import free_port
 
@@ -255,3 +265,31 @@ def test_a_schema_that_may_not_be_made_is_refused(postgres: Postgres, schema: st
     finally:
         with postgres.connect() as connection:
             connection.execute("DROP ROLE guest")
+
+
+def test_a_gold_table_is_published_as_its_snapshot_names_it(
+    warehouse: Warehouse, postgres: Postgres, schema: str, tmp_path: Path
+) -> None:
+    store = open_store((tmp_path / "store").as_uri(), durability="none")
+    days = pd.DataFrame({"origin": ["EWR", "JFK"], "flights": [2, None]}).convert_dtypes()
+    put_table(store, "gold/daily_flights", days, ["origin"])
+    # A row that no snapshot names yet is not published.
+    extra = pd.DataFrame({"origin": ["LGA"], "flights": [9]})
+    append(Lake.of(store), "gold/daily_flights", extra, WriteInfo(RUN, "sha256:later"))
+
+    first = core_publish_table(store, TABLE, warehouse, password=postgres.password, run=RUN)
+    again = core_publish_table(store, TABLE, warehouse, password=postgres.password, run=RUN)
+
+    assert (first.outcome, first.rows, first.version) == ("stored", 2, 0)
+    assert (again.outcome, again.rows) == ("not_modified", 2)
+    assert rows_in(postgres, schema) == [("EWR", 2), ("JFK", None)]
+    assert rows_in(postgres, schema, "published")[0][1] == first.table_digest
+
+
+def test_a_gold_table_that_was_not_made_yet_is_named(
+    warehouse: Warehouse, postgres: Postgres, tmp_path: Path
+) -> None:
+    store = open_store((tmp_path / "store").as_uri(), durability="none")
+
+    with pytest.raises(ObjectNotFoundError, match=r"gold\.daily_flights"):
+        core_publish_table(store, TABLE, warehouse, password=postgres.password)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Literal
 
 import pyarrow as pa
@@ -37,12 +37,19 @@ CATALOG: Literal["application/vnd.airnub.lake-catalog.v1+json"] = (
 FILE = "catalog.json"
 
 
+class ColumnEntry(Record):
+    """A column: its name and its Delta type."""
+
+    name: str
+    type: str
+
+
 class CatalogEntry(Record):
     """One table: its newest version, what it consists of, and who made it of what.
 
     Attributes:
         versions: How many its log still has; the oldest of them is ``first_version``.
-        columns: Type by name.
+        columns: In the table's order.
         partitions: How many there are.
         files: Of the newest version; ``bytes`` is their size.
         ref: The ref of its last snapshot, for ``airnub trace``; None where no step makes it.
@@ -54,7 +61,7 @@ class CatalogEntry(Record):
     version: int
     first_version: int
     versions: int
-    columns: Mapping[str, str]
+    columns: tuple[ColumnEntry, ...]
     partition_by: tuple[str, ...]
     partitions: int
     files: int
@@ -164,7 +171,7 @@ def _entry(lake: Lake, table: str, made: _Made | None) -> CatalogEntry:
         version=opened.version(),
         first_version=commits[-1].version,
         versions=len(commits),
-        columns=columns_of(opened),
+        columns=tuple(ColumnEntry(name=n, type=t) for n, t in columns_of(opened).items()),
         partition_by=partition_by,
         partitions=partitions,
         files=files,

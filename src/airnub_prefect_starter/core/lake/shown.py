@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from airnub_prefect_starter.common.clock import rfc3339
 from airnub_prefect_starter.common.utils import human_bytes
-from airnub_prefect_starter.core.lake.catalog import CatalogEntry, LakeCatalog
+from airnub_prefect_starter.core.lake.catalog import CatalogEntry, ColumnEntry, LakeCatalog
 from airnub_prefect_starter.core.lake.maintenance import Maintained
 from airnub_prefect_starter.core.lake.time_travel import Difference
 from airnub_prefect_starter.core.lake.warehouse import Publication
@@ -20,8 +20,7 @@ def catalog_markdown(catalog: LakeCatalog, department: str) -> str:
     total = human_bytes(sum(each.bytes for each in catalog.tables))
     header = ("table", "version", "rows", "files", "size", "last commit", "operation", "digest")
     columns = [
-        f"| `{each.table}` | {', '.join(_column(*pair) for pair in each.columns.items())} |"
-        for each in catalog.tables
+        f"| `{each.table}` | {', '.join(map(_column, each.columns))} |" for each in catalog.tables
     ]
     return "\n\n".join(
         [
@@ -36,8 +35,8 @@ def catalog_markdown(catalog: LakeCatalog, department: str) -> str:
     )
 
 
-def _column(name: str, kind: str) -> str:
-    return f"{escape_markdown(name)} *{escape_markdown(kind)}*"
+def _column(each: ColumnEntry) -> str:
+    return f"{escape_markdown(each.name)} *{escape_markdown(each.type)}*"
 
 
 def _catalog_row(entry: CatalogEntry) -> tuple[str, ...]:

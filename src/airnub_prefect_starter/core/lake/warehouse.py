@@ -67,7 +67,7 @@ class TableVersion:
     """A version of a Delta table that is to be published.
 
     Attributes:
-        columns: Delta types by name, in order.
+        columns: Delta types by name, in the order of the rows' values.
         version: Its number in the Delta log.
         digest: The table digest of its rows.
     """
@@ -134,7 +134,9 @@ class Target:
             self._run(sql.SQL("DROP TABLE IF EXISTS {}").format(self._table))
             self._run(sql.SQL("CREATE TABLE {} ({})").format(self._table, _column_list(columns)))
         self._run(sql.SQL("DELETE FROM {}").format(self._table))
-        self._run(sql.SQL("INSERT INTO {} SELECT * FROM {}").format(self._table, staging))
+        names = sql.SQL(", ").join(map(sql.Identifier, columns))
+        insert = sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {}")
+        self._run(insert.format(self._table, names, names, staging))
         self._connection.execute(
             sql.SQL(_REMEMBER).format(self._published),
             [self._name, version.digest, version.version, count, run.flow_run_id],

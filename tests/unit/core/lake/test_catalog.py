@@ -44,7 +44,8 @@ def test_what_the_log_says_of_a_table(store: Store) -> None:
 
     assert (found.version, found.first_version, found.versions) == (2, 0, 3)
     assert (found.partition_by, found.partitions, found.files, found.rows) == (("month",), 2, 2, 4)
-    assert dict(found.columns) == {"month": "string", "flight": "long"}
+    columns = [(each.name, each.type) for each in found.columns]
+    assert columns == [("month", "string"), ("flight", "long")]
     assert found.bytes > 0
     assert (found.last_commit.run_id, found.last_commit.inputs) == ("run-1", "sha256:made-of")
     assert found.ref is None
