@@ -1,0 +1,1 @@
+"""What the examples in ``flows/examples`` do, without Prefect; departments do not use it."""
