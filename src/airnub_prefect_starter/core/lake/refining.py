@@ -66,8 +66,8 @@ def refine(raw: pd.DataFrame, step: SilverStep, keys: Keys, source: str) -> Refi
     good = typed[~typed.index.isin(problems["position"])]
     repeated = good.duplicated(subset=list(step.contract.key), keep="first")
     unique = good[~repeated]
-    warned = {each.rule: int(bad[good.index].sum()) for each, bad in orphans.items()}
-    warned |= {each.missing_rule: _missing(good, each) for each in orphans}
+    warned = {each.rule: int(bad[unique.index].sum()) for each, bad in orphans.items()}
+    warned |= {each.missing_rule: _missing(unique, each) for each in orphans}
     counts = BatchCounts(
         rows_in=len(raw),
         rows_out=len(unique),
@@ -101,8 +101,8 @@ def _orphans(
     return pd.Series(~known, typed.index) & columns.notna().all(axis="columns")
 
 
-def _missing(good: pd.DataFrame, foreign_key: ForeignKey) -> int:
-    return int(good[list(foreign_key.columns)].isna().any(axis="columns").sum())
+def _missing(rows: pd.DataFrame, foreign_key: ForeignKey) -> int:
+    return int(rows[list(foreign_key.columns)].isna().any(axis="columns").sum())
 
 
 def _problems_of(
