@@ -124,6 +124,7 @@ def test_it_gets_the_files_and_addresses_it_needs() -> None:
     host = "airnub-sources.airnub.svc.cluster.local"
     assert environment["SOURCES_URL"] == f"http://{host}:8080"
     assert environment["SOURCES_DATABASE_URL"] == f"postgresql://reader@{host}:5432/flights"
+    assert environment["WAREHOUSE_URL"] == f"postgresql://warehouse@{host}:5432/flights"
     assert (
         environment["PREFECT_API_URL"] == "http://airnub-server.airnub.svc.cluster.local:4200/api"
     )
@@ -134,6 +135,23 @@ def test_the_root_key_of_an_external_object_store_is_none_of_its_business() -> N
 
     assert "OBJECT_STORE_ROOT" not in text
     assert "s3-users" not in text
+
+
+def test_the_warehouse_is_the_one_that_is_named_or_none() -> None:
+    url = "postgresql://loader@warehouse.example.com/lake"
+    named = ("--set", f"addresses.WAREHOUSE_URL={url}")
+
+    for profile_name, given, expected in (
+        ("prod", (), "none"),
+        ("prod", named, url),
+        ("local", named, url),
+    ):
+        manifests = render(*PROFILES[profile_name], *given)
+        container = find(manifests, "Job", "airnub-bootstrap")["spec"]["template"]["spec"][
+            "containers"
+        ][0]
+        environment = {each["name"]: each.get("value") for each in container["env"]}
+        assert environment["WAREHOUSE_URL"] == expected
 
 
 def test_addresses_reach_bootstrap_and_the_tests() -> None:

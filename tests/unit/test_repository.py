@@ -21,6 +21,7 @@ SETTINGS = load_settings(
         "AIRNUB_PROJECT_ROOT": str(ROOT),
         "SOURCES_URL": "http://sources.example",
         "SOURCES_DATABASE_URL": "postgresql://reader@sources.example/sources",
+        "WAREHOUSE_URL": "none",
     }
 )
 CATALOG = load_catalog(SETTINGS)

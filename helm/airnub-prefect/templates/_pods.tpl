@@ -79,6 +79,12 @@ securityContext:
 {{- $host := include "airnub.host" (dict "root" . "component" "sources") -}}
 {{- $_ := set $addresses "SOURCES_URL" (printf "http://%s:8080" $host) -}}
 {{- $_ := set $addresses "SOURCES_DATABASE_URL" (printf "postgresql://reader@%s:5432/flights" $host) -}}
+{{- if not (hasKey $addresses "WAREHOUSE_URL") -}}
+{{- $_ := set $addresses "WAREHOUSE_URL" (printf "postgresql://warehouse@%s:5432/flights" $host) -}}
+{{- end -}}
+{{- end -}}
+{{- if not (hasKey $addresses "WAREHOUSE_URL") -}}
+{{- $_ := set $addresses "WAREHOUSE_URL" "none" -}}
 {{- end -}}
 {{ toYaml $addresses }}
 {{- end }}

@@ -34,6 +34,7 @@ app = typer.Typer(no_args_is_help=True, help="Check, show and apply configuratio
 _NO_ADDRESS = {
     "SOURCES_URL": "http://sources.invalid",
     "SOURCES_DATABASE_URL": "postgresql://reader@sources.invalid/sources",
+    "WAREHOUSE_URL": "none",
 }
 
 

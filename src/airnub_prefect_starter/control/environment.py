@@ -214,6 +214,11 @@ def _database_url(settings: Settings, state: PlatformState) -> str | None:
     return own_database_url(settings)
 
 
+def _warehouse_url(settings: Settings) -> str:
+    """Return the warehouse's address; the platform has none of its own, and says so."""
+    return settings.environment.get("WAREHOUSE_URL") or "none"
+
+
 def _sources(settings: Settings, state: PlatformState) -> dict[str, str]:
     url, database = sources_url(settings, state), _database_url(settings, state)
     return {
@@ -229,6 +234,7 @@ def platform_environment(settings: Settings, state: PlatformState) -> dict[str, 
         **_SERVER_SETTINGS,
         **_WORKER_SETTINGS,
         **_sources(settings, state),
+        "WAREHOUSE_URL": _warehouse_url(settings),
         "PREFECT_HOME": str(Layout(settings.home).prefect_home),
         "PREFECT_API_URL": state.api_url,
         "PREFECT_UI_URL": state.ui_url,

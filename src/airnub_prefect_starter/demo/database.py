@@ -1,7 +1,8 @@
 """The sample database: the same tables in a SQLite file and in a PostgreSQL, filled once.
 
 ``flights_daily`` grows by the day, and its ``updated_at`` with it: a watermark. Nobody who reads
-needs a password, for the rows are public; in PostgreSQL they can be read and nothing else.
+needs a password, for the rows are public; in PostgreSQL they can be read and nothing else. There,
+a schema for a warehouse is beside them: its writer may write to it alone.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from airnub_prefect_starter.core.database.url import is_sqlite, shown_url, sqlit
 from airnub_prefect_starter.demo.data import DailyCount, Row, SampleTables
 
 READER = "reader"
+WAREHOUSE = "warehouse"
 _PUBLISHED = "2014-01-01 00:00:00+00:00"
 _TABLES: Mapping[str, str] = {
     "airlines": "carrier TEXT PRIMARY KEY, name TEXT NOT NULL, updated_at {moment} NOT NULL",
@@ -80,6 +82,17 @@ def _fill_server(url: str, tables: SampleTables) -> None:
         _fill(connection, tables, "TIMESTAMP WITH TIME ZONE")
         connection.exec_driver_sql(f"CREATE ROLE {READER} LOGIN")
         connection.exec_driver_sql(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {READER}")
+        _make_warehouse(connection)
+
+
+def _make_warehouse(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(f"CREATE ROLE {WAREHOUSE} LOGIN")
+    connection.exec_driver_sql(f"CREATE SCHEMA {WAREHOUSE} AUTHORIZATION {WAREHOUSE}")
+    connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA {WAREHOUSE} TO {READER}")
+    connection.exec_driver_sql(
+        f"ALTER DEFAULT PRIVILEGES FOR ROLE {WAREHOUSE} IN SCHEMA {WAREHOUSE}"
+        f" GRANT SELECT ON TABLES TO {READER}"
+    )
 
 
 def _fill(connection: sa.Connection, tables: SampleTables, moment: str) -> None:

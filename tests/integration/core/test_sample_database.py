@@ -14,7 +14,7 @@ from airnub_prefect_starter.core.manifest_models import Descriptor
 from airnub_prefect_starter.core.sources import DatabaseSource
 from airnub_prefect_starter.core.store import open_store
 from airnub_prefect_starter.demo.data import SampleTables
-from airnub_prefect_starter.demo.database import READER, fill_database
+from airnub_prefect_starter.demo.database import READER, WAREHOUSE, fill_database
 from tests.postgres_kit import PASSWORD, Postgres
 
 TABLES = {
@@ -41,9 +41,11 @@ def server(postgres: Postgres, samples: SampleTables) -> Iterator[str]:
         fill_database(full, samples)
         fill_database(full, samples)  # nothing the second time
         connection.execute(f"ALTER ROLE {READER} PASSWORD '{PASSWORD}'")
+        connection.execute(f"ALTER ROLE {WAREHOUSE} PASSWORD '{PASSWORD}'")
         yield f"postgresql://{READER}@{host}/flights"
         connection.execute("DROP DATABASE flights WITH (FORCE)")
         connection.execute(f"DROP ROLE {READER}")
+        connection.execute(f"DROP ROLE {WAREHOUSE}")
 
 
 def stored(url: str, table: str, folder: Path) -> Descriptor:
@@ -69,3 +71,15 @@ def test_the_reader_cannot_write(server: str) -> None:
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         connection.execute("DELETE FROM airlines")
+
+
+def test_the_warehouse_has_a_schema_of_its_own_that_the_reader_may_read(server: str) -> None:
+    writer = server.replace(f"{READER}@", f"{WAREHOUSE}@")
+    with psycopg.connect(writer, password=PASSWORD) as connection:
+        connection.execute("CREATE TABLE warehouse.days (day date)")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT * FROM airlines")
+        connection.rollback()
+        connection.execute("CREATE TABLE warehouse.days (day date)")
+    with psycopg.connect(server, password=PASSWORD) as connection:
+        assert connection.execute("SELECT count(*) FROM warehouse.days").fetchone() == (0,)

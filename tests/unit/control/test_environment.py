@@ -101,6 +101,14 @@ def test_the_sample_database_is_the_platforms_own_unless_another_is_named(tmp_pa
     assert given["SOURCES_DATABASE_URL"] == url
 
 
+def test_there_is_no_warehouse_unless_one_is_named(tmp_path: Path) -> None:
+    url = "postgresql://warehouse@db.example/lake"
+
+    assert platform_environment(settings(tmp_path), STATE)["WAREHOUSE_URL"] == "none"
+    given = platform_environment(settings(tmp_path, WAREHOUSE_URL=url), STATE)
+    assert given["WAREHOUSE_URL"] == url
+
+
 def test_the_token_is_made_once_readable_by_its_owner_alone(tmp_path: Path) -> None:
     first = sources_token(settings(tmp_path))
     file = Layout(tmp_path / ".airnub").token
