@@ -106,7 +106,7 @@ def send_to_webhook(title: str, alerts: Sequence[Alert], address: SecretStr) -> 
             f"The webhook at {host} cannot be reached: {type(error).__name__}",
             "Check its address and the network policy",
         ) from None
-    if not answer.ok or answer.is_redirect:
+    if answer.status_code // 100 != 2:
         raise AlertDeliveryError(
             f"The webhook at {host} answered {answer.status_code}", "Check its address"
         )

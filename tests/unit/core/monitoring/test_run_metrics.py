@@ -1,0 +1,135 @@
+"""Runs: what they come to, what got worse, and a history without repetitions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from airnub_prefect_starter.core.lake.lake import Lake
+from airnub_prefect_starter.core.manifest_models import (
+    DerivedResult,
+    ResourceUsage,
+    RowCounts,
+    RunReport,
+)
+from airnub_prefect_starter.core.monitoring.flow_config import RunLimits
+from airnub_prefect_starter.core.monitoring.run_metrics import (
+    RunFacts,
+    check_runs,
+    keep_runs,
+    read_runs,
+    summarize,
+    with_reports,
+)
+from tests.unit.core.monitoring.conftest import INFO
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def _runs(
+    durations: Sequence[float], states: Sequence[str] = (), **facts: object
+) -> list[RunFacts]:
+    return [
+        RunFacts.model_validate(
+            {
+                "run_id": f"{number:03}",
+                "subject": "processing",
+                "state": states[number] if number < len(states) else "COMPLETED",
+                "started_at": START + timedelta(hours=number),
+                "duration_s": duration,
+                **facts,
+            }
+        )
+        for number, duration in enumerate(durations)
+    ]
+
+
+def _bad(runs: Sequence[RunFacts]) -> list[str]:
+    return [each.check for each in check_runs(runs, RunLimits()) if each.level != "ok"]
+
+
+@pytest.mark.parametrize(
+    ("durations", "bad"),
+    [
+        ([60] * 20 + [61], []),
+        ([60] * 20 + [119], ["duration"]),  # within 1.5 times and 30 s, and an outlier
+        ([60] * 20 + [121], ["duration"]),
+        ([2] * 20 + [5], []),  # an outlier of three seconds
+        ([2] * 20 + [13], ["duration"]),
+        ([10, 60, 30, 90, 20, 70, 40, 85], []),
+        ([60] * 4 + [600], []),  # too few to tell
+    ],
+)
+def test_a_run_that_takes_much_longer_is_found(durations: list[float], bad: list[str]) -> None:
+    assert _bad(_runs(durations)) == bad
+
+
+@pytest.mark.parametrize(
+    ("failed", "of", "bad"), [(0, 10, []), (1, 10, []), (2, 10, ["failures"]), (1, 2, [])]
+)
+def test_failures_above_a_tenth_are_found(failed: int, of: int, bad: list[str]) -> None:
+    assert _bad(_runs([5] * of, ["FAILED"] * failed)) == bad
+
+
+def test_old_failures_are_forgotten() -> None:
+    assert _bad(_runs([5] * 40, ["CRASHED"] * 19)) == []
+
+
+@pytest.mark.parametrize(("peak", "bad"), [(850, []), (851, ["memory"])])
+def test_memory_near_its_limit_is_found(peak: int, bad: list[str]) -> None:
+    assert _bad(_runs([5], peak_memory_bytes=peak, memory_limit_bytes=1000)) == bad
+
+
+def test_subjects_are_summarised_apart() -> None:
+    runs = _runs([10, 20, 30, 40], ["COMPLETED", "COMPLETED", "COMPLETED", "FAILED"], attempts=2)
+    other = [run.model_copy(update={"subject": "ingestion"}) for run in _runs([1])]
+
+    found = summarize([*runs, *other])
+
+    assert [each.subject for each in found] == ["ingestion", "processing"]
+    processing = found[1]
+    assert (processing.runs, processing.success_rate, processing.retries) == (4, 0.75, 4)
+    assert (processing.p50_s, processing.p95_s) == (20, 29)
+    assert processing.last_state == "FAILED"
+
+
+def test_reports_add_volume_and_use() -> None:
+    result = DerivedResult(
+        namespace="processing.etl",
+        source_id="t",
+        outcome="stored",
+        manifest=f"sha256:{'1' * 64}",
+        outputs=(),
+        rows=RowCounts(rows_in=10, rows_out=8, rejected=1, duplicates=1),
+    )
+    report = RunReport(
+        run_id="001",
+        flow="f",
+        started_at=START,
+        finished_at=START,
+        derived=(result,),
+        usage=ResourceUsage(cpu_ms=1500, peak_memory_bytes=100, memory_limit_bytes=400),
+    )
+
+    plain, known = with_reports(_runs([1, 2]), [report])
+
+    assert (known.rows, known.cpu_s, known.peak_memory_bytes) == (8, 1.5, 100)
+    assert (plain.rows, plain.cpu_s) == (None, None)
+
+
+def test_the_history_has_each_run_once(lake: Lake) -> None:
+    runs = _runs([1, 2, 3])
+    keep_runs(lake, runs[:2], INFO)
+    keep_runs(lake, [runs[1].model_copy(update={"rows": 7}), runs[2]], INFO)
+
+    found = read_runs(lake, START + timedelta(hours=1))
+
+    assert [(run.run_id, run.rows) for run in found] == [("001", 7), ("002", None)]
+    assert found[1] == runs[2]
+
+
+def test_without_a_history_there_are_no_runs(lake: Lake) -> None:
+    assert keep_runs(lake, [], INFO) is None
+    assert read_runs(lake, START) == []
