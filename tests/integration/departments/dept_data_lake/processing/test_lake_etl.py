@@ -8,6 +8,9 @@ from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from airnub_prefect_starter.common.errors import exit_code_of
+from airnub_prefect_starter.common.settings import load_settings
+from airnub_prefect_starter.core.configuration import load_yaml
+from airnub_prefect_starter.core.departments import load_catalog
 from airnub_prefect_starter.core.lake.gold_steps import GoldStep
 from airnub_prefect_starter.core.lake.lake import Lake
 from airnub_prefect_starter.core.lake.snapshots import read_snapshot
@@ -182,3 +185,14 @@ def test_a_table_without_its_limit_is_not_written(store: Store) -> None:
     assert state.is_failed()
     assert "ConcurrencySlotAcquisitionError" in (state.message or "")
     assert Lake.of(store).tables() == []
+
+
+def test_every_table_that_is_configured_has_a_limit_of_one() -> None:
+    settings = load_settings()
+    config = load_yaml(settings.project_root / CATEGORY.config_file, LakeEtlConfig)
+    limits = load_catalog(settings).department(CATEGORY.department.id).spec.limits
+
+    steps = (*config.bronze, *config.silver, *config.gold)
+    assert {limit_of(step.table): limits.get(limit_of(step.table)) for step in steps} == {
+        limit_of(step.table): 1 for step in steps
+    }

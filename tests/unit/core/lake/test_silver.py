@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from itertools import permutations
+
+import pytest
+
+from airnub_prefect_starter.common.errors import ObjectNotFoundError, PayloadError
+from airnub_prefect_starter.core.lake.lake import Lake
+from airnub_prefect_starter.core.lake.steps import SilverStep
+from airnub_prefect_starter.core.manifest_models import RowCounts
+from airnub_prefect_starter.core.store import Store
+from airnub_prefect_starter.core.tables import Column
+from tests.unit.core.lake.kit import (
+    CONTRACT,
+    FLIGHTS,
+    KNOWN_PLANE,
+    PLANES,
+    csv,
+    load,
+    refine,
+    snapshot,
+)
+
+PutSource = Callable[..., object]
+SILVER, QUARANTINE = "silver/flights", "quarantine/flights"
+
+
+@pytest.fixture
+def store(content_store: Store, put_source: PutSource) -> Store:
+    put_source("ingestion.files/f-01", csv("1,N1,5", "2,N2,x", "1,N1,5", "0,,2000"))
+    put_source("ingestion.files/f-02", csv("3,N1,NA", "4,N9,"))
+    put_source("ingestion.files/planes", b"tailnum\nN1\nN2\n")
+    load(content_store, "planes", name="planes")
+    refine(content_store, PLANES)
+    load(content_store, "f-01", "f-02")
+    return content_store
+
+
+def _rows(store: Store) -> list[tuple[object, ...]]:
+    frame = Lake.of(store).query("SELECT id, delay, _batch FROM t ORDER BY id", {"t": SILVER})
+    return [tuple(row) for row in frame.astype(object).where(frame.notna(), None).to_numpy()]
+
+
+def _merged(step: SilverStep = FLIGHTS, **changes: object) -> SilverStep:
+    return SilverStep.model_validate({**step.model_dump(), **changes})
+
+
+def test_every_row_of_every_batch_is_accounted_for(store: Store) -> None:
+    result = refine(store)
+
+    assert result.rows == RowCounts(rows_in=6, rows_out=3, rejected=2, duplicates=1)
+    assert _rows(store) == [(1, 5, "f-01"), (3, None, "f-02"), (4, None, "f-02")]
+    assert all(batch.reconciles() for batch in snapshot(store, "silver.flights").batches.values())
+
+
+def test_rejected_rows_are_in_quarantine_with_row_rule_and_run(store: Store) -> None:
+    refine(store)
+
+    found = Lake.of(store).read(QUARANTINE).sort_values(["_row", "column"])
+    columns = ["_batch", "_row", "column", "rule", "value", "run_id"]
+    assert list(found[columns].itertuples(index=False, name=None)) == [
+        ("f-01", 2, "delay", "is not a whole number of at most 18 digits", "x", "run-1"),
+        ("f-01", 4, "delay", "less_than_or_equal_to(1000)", "2000", "run-1"),
+        ("f-01", 4, "id", "greater_than_or_equal_to(1)", "0", "run-1"),
+    ]
+    assert json.loads(found["record"].iloc[0]) == {"id": "2", "tailnum": "N2", "delay": "x"}
+
+
+def test_a_second_run_writes_nothing(store: Store) -> None:
+    refine(store)
+    lake = Lake.of(store)
+    versions = {table: lake.open(table).version() for table in lake.tables()}
+
+    assert refine(store).outcome == "not_modified"
+    assert {table: lake.open(table).version() for table in lake.tables()} == versions
+
+
+def test_a_corrected_batch_replaces_its_rows_and_its_quarantine(
+    store: Store, put_source: PutSource
+) -> None:
+    refine(store)
+    put_source("ingestion.files/f-01", csv("2,N2,7", "5,N1,1"))
+    load(store, "f-01", "f-02")
+
+    refine(store)
+
+    assert [row[0] for row in _rows(store)] == [2, 3, 4, 5]
+    assert Lake.of(store).read(QUARANTINE).empty
+
+
+def test_a_batch_of_the_same_rows_is_not_merged_again(store: Store, put_source: PutSource) -> None:
+    refine(store)
+    put_source("ingestion.files/f-02", csv("3,N1,8"))
+    load(store, "f-01", "f-02")
+    before = Lake.of(store).open(SILVER).version()
+
+    refine(store)
+
+    assert Lake.of(store).open(SILVER).version() == before + 1
+
+
+def test_a_batch_that_is_gone_takes_its_rows_along(store: Store) -> None:
+    refine(store)
+    load(store, "f-02")
+
+    refine(store)
+
+    assert {row[2] for row in _rows(store)} == {"f-02"}
+    assert Lake.of(store).read(QUARANTINE).empty
+
+
+BATCHES = {"f-01": csv("1,N1,1", "2,N1,1"), "f-02": csv("2,N1,2", "3,N1,2"), "f-03": csv("3,N1,3")}
+
+
+@pytest.mark.parametrize("order", list(permutations(BATCHES)), ids="-".join)
+def test_the_order_in_which_batches_arrive_makes_no_difference(
+    content_store: Store, put_source: PutSource, order: tuple[str, ...]
+) -> None:
+    put_source("ingestion.files/f-01", csv())
+    for batch in BATCHES:  # all are there from the beginning, but empty
+        put_source(f"ingestion.files/{batch}", csv(f"10{batch[-1]},N1,"))
+    for batch in order:
+        put_source(f"ingestion.files/{batch}", BATCHES[batch])
+        load(content_store, *BATCHES)
+        refine(content_store)
+
+    assert _rows(content_store) == [(1, 1, "f-01"), (2, 1, "f-01"), (3, 2, "f-02")]
+    counts = snapshot(content_store, "silver.flights").batches
+    assert {name: each.duplicates for name, each in counts.items()} == {
+        "f-01": 0,
+        "f-02": 1,
+        "f-03": 1,
+    }
+
+
+def test_a_row_comes_back_when_the_earlier_one_goes(
+    content_store: Store, put_source: PutSource
+) -> None:
+    put_source("ingestion.files/f-01", csv("1,N1,1", "2,N1,1"))
+    put_source("ingestion.files/f-02", csv("2,N1,2"))
+    load(content_store, "f-01", "f-02")
+    refine(content_store)
+    put_source("ingestion.files/f-01", csv("1,N1,1"))
+    load(content_store, "f-01", "f-02")
+
+    refine(content_store)
+
+    assert _rows(content_store) == [(1, 1, "f-01"), (2, 2, "f-02")]
+
+
+def test_equal_rows_have_equal_digests_however_they_were_loaded(
+    store: Store, put_source: PutSource
+) -> None:
+    refine(store)
+    at_once = snapshot(store, "silver.flights").digest
+    load(store, "f-02")
+    refine(store)
+    load(store, "f-01", "f-02")
+
+    refine(store)
+
+    assert snapshot(store, "silver.flights").digest == at_once
+
+
+def test_rows_that_refer_to_nothing_are_counted_or_rejected(store: Store) -> None:
+    refine(store, _merged(foreign_keys=[KNOWN_PLANE]))
+    assert snapshot(store, "silver.flights").batches["f-02"].warnings == {"tailnum in planes": 1}
+
+    refine(store, _merged(foreign_keys=[{**KNOWN_PLANE.model_dump(), "severity": "error"}]))
+
+    counts = snapshot(store, "silver.flights").batches["f-02"]
+    assert (counts.rows_out, counts.rejected_by) == (1, {"tailnum: tailnum in planes": 1})
+    found = Lake.of(store).read(QUARANTINE, partitions={"_batch": "f-02"})
+    assert found["value"].tolist() == ["N9"]
+
+
+def test_a_missing_reference_is_told_apart_from_an_unknown_one(
+    content_store: Store, put_source: PutSource, store: Store
+) -> None:
+    put_source("ingestion.files/f-01", csv("1,N1,5", "2,,5", "3,N9,5"))
+    put_source("ingestion.files/f-02", csv("4,N1,5"))
+    load(store, "f-01", "f-02")
+
+    refine(store, _merged(foreign_keys=[KNOWN_PLANE]))
+
+    assert snapshot(store, "silver.flights").batches["f-01"].warnings == {
+        "tailnum in planes": 1,
+        "tailnum missing": 1,
+    }
+
+
+def test_a_change_of_the_other_table_is_looked_at_again(
+    store: Store, put_source: PutSource
+) -> None:
+    step = _merged(foreign_keys=[{**KNOWN_PLANE.model_dump(), "severity": "error"}])
+    refine(store, step)
+    put_source("ingestion.files/planes", b"tailnum\nN1\nN2\nN9\n")
+    load(store, "planes", name="planes")
+    refine(store, PLANES)
+
+    refine(store, step)
+
+    assert [row[0] for row in _rows(store)] == [1, 3, 4]
+
+
+def test_a_batch_of_which_too_much_is_rejected_is_not_merged(store: Store) -> None:
+    refine(store)
+    before = _rows(store)
+
+    with pytest.raises(PayloadError, match=r"f-01: 2 of 4 rows are rejected, more than 40 %"):
+        refine(store, _merged(max_rejected_percent=40, contract=_with_note()))
+
+    assert _rows(store) == before
+    assert len(Lake.of(store).read(QUARANTINE)) == 3
+
+
+def test_other_columns_and_types_take_the_place_of_the_old_ones(store: Store) -> None:
+    refine(store)
+    columns = (Column(name="id", dtype="int"), Column(name="delay", dtype="string", nullable=True))
+
+    refine(store, _merged(contract={"columns": columns, "key": ("id",)}))
+
+    found = snapshot(store, "silver.flights")
+    assert found.columns["delay"] == "string"
+    assert "tailnum" not in found.columns
+    assert "removed tailnum string" in found.changes
+    assert "changed delay from long to string" in found.changes
+    assert found.rows == 5
+
+
+def test_a_column_that_no_batch_has_is_missing_in_every_row(store: Store) -> None:
+    refine(store, _merged(contract=_with_note()))
+
+    assert Lake.of(store).read(SILVER)["note"].isna().all()
+
+
+def test_a_table_that_was_not_made_yet_is_named(content_store: Store) -> None:
+    with pytest.raises(ObjectNotFoundError, match=r"processing\.lake_etl/bronze\.flights"):
+        refine(content_store)
+
+
+def _with_note() -> dict[str, object]:
+    note = Column(name="note", dtype="string", nullable=True)
+    return {"columns": (*CONTRACT.columns, note), "key": ("id",)}
