@@ -6,7 +6,6 @@ of the repository are read.
 """
 
 import datetime as dt
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 from prefect.variables import Variable
@@ -16,7 +15,7 @@ from airnub_prefect_starter.common.names import Category, Stage
 from airnub_prefect_starter.common.settings import load_settings
 from airnub_prefect_starter.core.configuration import ConfigModel, load_yaml, validate_value
 from airnub_prefect_starter.core.run_date import for_date
-from airnub_prefect_starter.core.variables import SPLIT_MARK
+from airnub_prefect_starter.core.variables import SPLIT_MARK, join_section
 from airnub_prefect_starter.tasks.run_context import has_server, run_date
 
 Config = TypeVar("Config", bound=ConfigModel)
@@ -92,16 +91,19 @@ def load_category_config(category: Category, model: type[Config]) -> Config:
             f"Variable {category.stage.variable} has no section {category.id}",
             _REMEDY,
         )
-    value = _read(category.variable) if section == SPLIT_MARK else section
+    value = _section(category) if section == SPLIT_MARK else section
     return validate_value(value, model, f"Variable {category.variable}", remedy=_REMEDY)
 
 
 def _stage_value(stage: Stage) -> dict[str, Any]:
-    return _join(_read(stage.variable), lambda name: _read(stage.category(name).variable))
+    found = _read(stage.variable).items()
+    return {
+        name: _section(stage.category(name)) if each == SPLIT_MARK else each for name, each in found
+    }
 
 
-def _join(value: dict[str, Any], read: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
-    return {name: read(name) if each == SPLIT_MARK else each for name, each in value.items()}
+def _section(category: Category) -> dict[str, Any]:
+    return join_section(_read(category.variable), _read)
 
 
 def _read(name: str) -> dict[str, Any]:
