@@ -126,7 +126,7 @@ def test_a_stage_over_the_limit_has_a_variable_for_each_section(root: Path) -> N
 
 
 def test_a_source_that_fits_into_no_variable_is_told(root: Path) -> None:
-    (root / VALUES).write_text(_sources(1).replace("source", "s" * 5_000, 1))
+    (root / VALUES).write_text(_sources(1).replace("xx", "x" * 5_000, 1))
 
     with pytest.raises(ConfigError, match="do not fit into a Prefect Variable"):
         load_variables(_catalog(root), _settings(root))
