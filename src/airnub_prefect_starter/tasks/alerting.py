@@ -13,6 +13,7 @@ from airnub_prefect_starter.core.artifact_creators import artifact_key
 from airnub_prefect_starter.core.lake.lake import Lake
 from airnub_prefect_starter.core.monitoring.alert_config import AlertsConfig
 from airnub_prefect_starter.core.monitoring.alerts import (
+    ALERTS,
     Alert,
     Delivery,
     keep_alerts,
@@ -31,6 +32,7 @@ from airnub_prefect_starter.tasks.artifacts import publish_markdown
 from airnub_prefect_starter.tasks.fan_out import Outcomes, describe_failure, fan_out
 from airnub_prefect_starter.tasks.retry import RETRY
 from airnub_prefect_starter.tasks.run_context import department_secret, department_store, run_info
+from airnub_prefect_starter.tasks.writing import one_writer
 
 RAISED, RESOLVED = "airnub.alert.raised", "airnub.alert.resolved"
 _MOST_EVENTS = 50
@@ -110,7 +112,8 @@ def send_task(delivery: Delivery, department: Department) -> int:
 def remember_task(department: Department, alerts: Sequence[Alert]) -> None:
     """Keep what each sink was told."""
     info = write_info(run_info(), "\n".join(each.model_dump_json() for each in alerts))
-    keep_alerts(Lake.of(department_store(department)), alerts, info)
+    with one_writer(department, ALERTS):
+        keep_alerts(Lake.of(department_store(department)), alerts, info)
 
 
 def _emit(department: Department, alerts: Sequence[Alert]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from airnub_prefect_starter.common.clock import rfc3339
+from airnub_prefect_starter.core.manifest_models import RowCounts
 from airnub_prefect_starter.core.monitoring.config import (
     Freshness,
     PrefixWatch,
@@ -131,6 +132,36 @@ def check_duplicates(
         threshold=limit,
         message=f"{rows - keys:,} of {rows:,} rows repeat a key (at most {limit:.0%})",
     )
+
+
+def check_rejected(
+    subject: str, batches: Mapping[str, RowCounts], limit: float
+) -> list[CheckResult]:
+    """Compare what contracts refused with its limit: a result per bad batch, or one for all."""
+    shares = {
+        batch: counts.rejected / counts.rows_in
+        for batch, counts in batches.items()
+        if counts.rows_in
+    }
+    bad = [
+        CheckResult(
+            check="rejected",
+            subject=subject,
+            column=batch,
+            level="warning",
+            value=round(share, 4),
+            threshold=limit,
+            message=f"{batches[batch].rejected:,} of {batches[batch].rows_in:,} rows of {batch} "
+            f"are in quarantine (at most {limit:.1%})",
+        )
+        for batch, share in shares.items()
+        if share > limit
+    ]
+    if bad:
+        return bad
+    rejected = sum(counts.rejected for counts in batches.values())
+    message = f"{rejected:,} rows of {len(batches)} batches are in quarantine"
+    return [CheckResult(check="rejected", subject=subject, value=rejected, message=message)]
 
 
 def check_schema(

@@ -60,6 +60,9 @@ class TableWatch(ConfigModel):
     max_nulls: Share = 0.2
     nulls: Mapping[str, Share] = Field(default={}, description="Column → what it may have instead")
     max_duplicates: Share = 0.1
+    max_rejected: Share = Field(
+        default=0.01, description="Share of a batch's rows that its contract may refuse; needs ref"
+    )
     reference: str = Field(
         default="1", description="Raise it to make the present columns and values the reference"
     )

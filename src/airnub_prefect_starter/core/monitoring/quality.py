@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from airnub_prefect_starter.core.lake.lake import Lake, quoted
+from airnub_prefect_starter.core.lake.snapshots import find_snapshot
 from airnub_prefect_starter.core.monitoring.checks import (
     check_absent,
     check_duplicates,
@@ -15,6 +16,7 @@ from airnub_prefect_starter.core.monitoring.checks import (
     check_newest_batch,
     check_nulls,
     check_prefix,
+    check_rejected,
     check_rows,
     check_schema,
     check_series,
@@ -100,6 +102,9 @@ class Inspector:
         if newest:
             yield newest
         yield from check_nulls(watch.table, facts.null_shares(), watch.max_nulls, watch.nulls)
+        snapshot = find_snapshot(self._store, watch.ref) if watch.ref else None
+        if snapshot and snapshot.batches:
+            yield from check_rejected(watch.table, snapshot.batches, watch.max_rejected)
         if watch.key and facts.rows:
             yield self._duplicates(watch, facts)
         if facts.rows:

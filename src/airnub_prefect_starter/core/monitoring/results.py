@@ -16,6 +16,7 @@ _ADVICE = {
     "volume": "Compare the newest batch with what its source published",
     "nulls": "Look at the batch that is named: `airnub lake query`; ask the source's owner",
     "duplicates": "Correct the key, or the contract that should have refused the rows",
+    "rejected": "Read the refused rows in quarantine/, and tell the source's owner",
     "schema": "Adapt the contract, then raise `reference` to accept the new columns",
     "drift": "See what changed in the source; raise `reference` if the change is to stay",
     "presence": "Run the stage that writes it",
