@@ -33,6 +33,8 @@ _SERVER = re.compile(
 _DENIED = re.compile(r"AccessDenied|403 Forbidden|401 Unauthorized|InvalidAccessKeyId|Signature")
 _GONE = re.compile(r"not found|NotFound|No such file|404")
 _BAD_VERSION = re.compile(r"[Ii]nvalid table version|version \d+ (is )?not|No commits found")
+_BROKEN = re.compile(r"Json error|Parquet error|Invalid checkpoint|Corrupt")
+_BACKTRACE = re.compile(r"\n\s*0: .*", re.DOTALL)
 _SCHEMA = re.compile(
     r"Schema error|[Nn]o field named|[Cc]ast|type_coercion|not? match|SQL error"
     r"|Error during planning|not implemented|Arrow error"
@@ -59,8 +61,10 @@ def translated(doing: str) -> Iterator[None]:
     """
     try:
         yield
-    except (DeltaError, pa.ArrowException, OSError) as exc:
-        found = _of(exc, doing)
+    except Exception as exc:
+        # The library raises the bare class too.
+        known = isinstance(exc, DeltaError | pa.ArrowException | OSError) or type(exc) is Exception
+        found = _of(exc, doing) if known else None
         if found is None:
             raise  # a bug, or something new: a translation would hide it
         raise found from exc
@@ -90,11 +94,12 @@ def _by_text(text: str, message: str) -> StoreError | None:
         (_DENIED.search(text), StoreDeniedError, "Give the key read and write access to tables/"),
         (_BAD_VERSION.search(text), ObjectNotFoundError, "See the versions in the catalog"),
         (server, StoreUnavailableError, _DOWN),
-        (_GONE.search(text), CorruptObjectError, _REWRITE),
+        (_GONE.search(text) or _BROKEN.search(text), CorruptObjectError, _REWRITE),
         (_SCHEMA.search(text), TableSchemaError, _RENAME),
     )
     return next((kind(message, remedy) for is_it, kind, remedy in found if is_it), None)
 
 
 def _one_line(exc: Exception) -> str:
-    return " ".join(_COLOUR.sub("", str(exc)).replace("↳", "").split()).rstrip(".")[:500]
+    text = _BACKTRACE.sub("", _COLOUR.sub("", str(exc)))
+    return " ".join(text.replace("↳", "").split()).rstrip(".")[:500]

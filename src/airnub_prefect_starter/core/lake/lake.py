@@ -131,7 +131,7 @@ class Lake:
             TableSchemaError: The SQL names what a table has not. No retry.
             StoreError: A table cannot be read.
         """
-        return to_pandas(self.stream(sql, tables))
+        return select(sql, {name: self.open(table) for name, table in tables.items()})
 
     def stream(self, sql: str, tables: Mapping[str, str]) -> Any:
         """Run SQL and give its result as a ``pyarrow.RecordBatchReader``; see `query`."""
@@ -160,7 +160,7 @@ class Lake:
         names = ", ".join(map(quoted, columns)) if columns is not None else "*"
         tests = [f"{quoted(name)} = {literal(value)}" for name, value in (partitions or {}).items()]
         where = f" WHERE {' AND '.join(tests)}" if tests else ""
-        return to_pandas(run_sql(f"SELECT {names} FROM t{where}", {"t": opened}))
+        return select(f"SELECT {names} FROM t{where}", {"t": opened})
 
     def require_commits(self, table: str, writers: Writers) -> None:
         """Refuse a table of many writers where the server lets two commit the same version.
@@ -203,6 +203,12 @@ def run_sql(sql: str, tables: Mapping[str, DeltaTable]) -> Any:
         builder.register(name, table)
     with translated(f"The query {' '.join(sql.split())[:120]!r}"):
         return pa.RecordBatchReader.from_stream(builder.execute(sql))
+
+
+def select(sql: str, tables: Mapping[str, DeltaTable]) -> pd.DataFrame:
+    """Run SQL over opened tables and hold its result; see `Lake.query`."""
+    with translated(f"The query {' '.join(sql.split())[:120]!r}"):
+        return to_pandas(run_sql(sql, tables))
 
 
 def quoted(name: str) -> str:

@@ -26,7 +26,7 @@ from airnub_prefect_starter.core.derivation import (
     split_ref,
 )
 from airnub_prefect_starter.core.lake.faults import translated
-from airnub_prefect_starter.core.lake.lake import Lake, literal, quoted, run_sql
+from airnub_prefect_starter.core.lake.lake import Lake, literal, quoted, select
 from airnub_prefect_starter.core.lake.writing import columns_of
 from airnub_prefect_starter.core.manifest_models import (
     DerivedManifest,
@@ -45,7 +45,6 @@ from airnub_prefect_starter.core.tables import (
     ColumnType,
     TableSchema,
     table_digest,
-    to_pandas,
 )
 
 SNAPSHOT: Literal["application/vnd.airnub.table-snapshot.v1+json"] = (
@@ -284,7 +283,7 @@ def _digested(opened: Any, by: list[str], value: str, schema: TableSchema) -> Ta
     tests = [f"{quoted(n)} = {literal(v)}" for n, v in zip(by, values, strict=True)]
     where = f" WHERE {' AND '.join(tests)}" if tests else ""
     names = ", ".join(map(quoted, schema.names))
-    frame = to_pandas(run_sql(f"SELECT {names} FROM t{where}", {"t": opened}))
+    frame = select(f"SELECT {names} FROM t{where}", {"t": opened})
     return TablePart(rows=len(frame), digest=table_digest(frame, schema))
 
 
