@@ -2,6 +2,7 @@
 
 import datetime as dt
 from functools import cache
+from typing import Protocol
 
 from prefect.blocks.system import Secret
 from prefect.runtime import deployment, flow_run, task_run
@@ -15,7 +16,6 @@ from airnub_prefect_starter.common.settings import load_settings
 from airnub_prefect_starter.core.departments import load_catalog
 from airnub_prefect_starter.core.manifest_models import RunInfo
 from airnub_prefect_starter.core.run_date import date_before
-from airnub_prefect_starter.core.sources import DatabaseSource, HttpSource
 from airnub_prefect_starter.core.store import Store, department_url, open_store
 
 
@@ -71,7 +71,15 @@ def _load_block(department: Department) -> ContentStore:
     return block
 
 
-def source_secret(department: Department, source: HttpSource | DatabaseSource) -> SecretStr | None:
+class HasSecret(Protocol):
+    """A source, or a warehouse: what a secret of the department may open."""
+
+    @property
+    def secret_name(self) -> str | None:
+        """Name of the secret, if it needs one."""
+
+
+def source_secret(department: Department, source: HasSecret) -> SecretStr | None:
     """Return the secret that a source's configuration names, or None where it names none.
 
     Raises:

@@ -34,3 +34,19 @@ def one_writer(department: Department, table: str, writers: Writers = "single") 
     # Strict: without its limit a table would have many writers and nobody would know.
     with concurrency(f"{department.id}.{limit_of(table)}", lease_duration=_LEASE_S, strict=True):
         yield
+
+
+@contextmanager
+def no_writer(department: Department, table: str) -> Iterator[None]:
+    """Keep a table's writers out while inside, whoever they are.
+
+    Rows go to quarantine in the turn of their silver table. Tables of ``ops`` only grow, beside
+    which maintenance may run.
+
+    Raises:
+        ConcurrencySlotAcquisitionError: See `one_writer`.
+    """
+    layer, _, name = table.partition("/")
+    writer = f"silver/{name}" if layer == "quarantine" else table
+    with one_writer(department, writer, "many" if layer == "ops" else "single"):
+        yield

@@ -8,7 +8,7 @@ from airnub_prefect_starter.common.clock import rfc3339
 from airnub_prefect_starter.common.utils import human_bytes
 from airnub_prefect_starter.core.lake.catalog import CatalogEntry, ColumnEntry, LakeCatalog
 from airnub_prefect_starter.core.lake.maintenance import Maintained
-from airnub_prefect_starter.core.lake.time_travel import Difference
+from airnub_prefect_starter.core.lake.time_travel import Difference, Travel
 from airnub_prefect_starter.core.lake.warehouse import Publication
 from airnub_prefect_starter.core.markdown import escape_markdown, markdown_table, short_digest
 
@@ -52,16 +52,18 @@ def _catalog_row(entry: CatalogEntry) -> tuple[str, ...]:
     )
 
 
-def differences_markdown(differences: Sequence[Difference], skipped: Sequence[str] = ()) -> str:
-    """Show what the last change of each table did."""
+def travels_markdown(travels: Sequence[Travel]) -> str:
+    """Show what the last change of each table did, and where that cannot be told."""
     header = ("table", "before", "after", "rows before", "rows after", "added", "removed")
+    known = [each.difference for each in travels if each.difference]
     parts = [
         "# Time travel: the last change of each table",
-        markdown_table(header, map(_difference_row, differences)),
+        markdown_table(header, map(_difference_row, known)),
         "A row that changed is removed and added. `airnub lake query SQL --as-of DATE` reads tables"
         " as they were.",
     ]
-    parts += [f"- {escape_markdown(each)}" for each in skipped]
+    unknown = [each for each in travels if each.difference is None]
+    parts += [f"- `{each.table}`: {escape_markdown(each.why_not)}" for each in unknown]
     return "\n\n".join(parts)
 
 

@@ -184,6 +184,31 @@ def _counts(names: str) -> str:
     )"""
 
 
+@dataclass(frozen=True)
+class Travel:
+    """A look at a table's past: what its last change did, or why that cannot be told."""
+
+    table: str
+    difference: Difference | None
+    why_not: str = ""
+
+
+def core_compare_last_versions(lake: Lake, table: str) -> Travel:
+    """Compare the last two versions in which a table's rows changed.
+
+    Raises:
+        ObjectNotFoundError: There is no such table. No retry.
+        StoreError: It cannot be read.
+    """
+    changes = last_changes(lake, table)
+    if len(changes) < 2:
+        return Travel(table, None, "has had one version only")
+    try:
+        return Travel(table, compare(lake, table, *changes))
+    except ObjectNotFoundError as error:
+        return Travel(table, None, error.message)
+
+
 def read_as_of(lake: Lake, table: str, commit: Commit) -> pd.DataFrame:
     """Read a table as it was.
 

@@ -1,0 +1,1 @@
+"""Small files joined, old versions removed, released ones kept."""

@@ -1,0 +1,1 @@
+"""Publishing of the data lake: its catalog, and gold tables in the warehouse."""

@@ -1,0 +1,1 @@
+"""What tables there are, and what the last change of each did."""

@@ -1,0 +1,69 @@
+"""What a run of the category does to files, and that it waits for writers."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+
+from airnub_prefect_starter.core.lake.lake import Lake
+from airnub_prefect_starter.core.lake.upkeep import Upkeep
+from airnub_prefect_starter.core.lake.writing import WriteInfo, append
+from airnub_prefect_starter.core.manifest_models import RunInfo
+from airnub_prefect_starter.core.store import Store
+from flows.dept_data_lake.maintenance.table_maintenance.config import (
+    CATEGORY,
+    TableMaintenanceConfig,
+)
+from flows.dept_data_lake.maintenance.table_maintenance.maintain_tables_flow_dept_data_lake import (
+    maintain_tables_flow_dept_data_lake,
+)
+from tests.integration.departments.kit import StoreOf
+from tests.lake_kit import put_table
+
+CONFIG = TableMaintenanceConfig(upkeep=Upkeep(remove=True, retention_hours=0))
+DAYS = pd.DataFrame({"day": ["mon"]})
+
+
+@pytest.fixture
+def limit(prefect_server: None) -> Iterator[str]:
+    """Register the limit that lets one writer at a time write silver/days, and its quarantine."""
+    name = f"{CATEGORY.department.id}.silver_days"
+    with get_client(sync_client=True) as client:
+        client.create_global_concurrency_limit(
+            GlobalConcurrencyLimitCreate(name=name, limit=1, active=True)
+        )
+        yield name
+        client.delete_global_concurrency_limit_by_name(name)
+
+
+@pytest.fixture
+def store(store_of: StoreOf) -> Store:
+    store = store_of(CATEGORY.department)
+    for _ in range(2):
+        put_table(store, "silver/days", DAYS, ["day"])
+    lake = Lake.of(store)
+    for table in ("quarantine/days", "ops/checks"):
+        for _ in range(3):
+            append(lake, table, DAYS, WriteInfo(RunInfo(), "sha256:test"))
+    return store
+
+
+def test_every_table_has_few_files_and_the_same_rows(limit: str, store: Store) -> None:
+    done = {each.table: each for each in maintain_tables_flow_dept_data_lake(CONFIG)}
+
+    assert set(done) == {"silver/days", "quarantine/days", "ops/checks"}
+    assert (done["silver/days"].joined, done["silver/days"].removed) == (0, 1)
+    assert (done["ops/checks"].joined, done["ops/checks"].removed) == (3, 3)
+    assert len(Lake.of(store).read("ops/checks")) == 3
+
+
+def test_a_table_without_a_limit_is_left_alone_and_fails_the_run(store: Store) -> None:
+    state = maintain_tables_flow_dept_data_lake(
+        TableMaintenanceConfig(tables=("silver/days",), upkeep=CONFIG.upkeep), return_state=True
+    )
+
+    assert state.is_failed()
+    assert "silver/days" in (state.message or "")
+    assert Lake.of(store).open("silver/days").version() == 1

@@ -1,0 +1,60 @@
+"""What a run of the category writes: the catalog, and tables before and after."""
+
+import pandas as pd
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+from airnub_prefect_starter.core.store import Store
+from flows.dept_data_lake.publishing.catalog.config import CATEGORY, CatalogConfig
+from flows.dept_data_lake.publishing.catalog.publish_catalog_flow_dept_data_lake import (
+    publish_catalog_flow_dept_data_lake,
+)
+from tests.integration.departments.kit import StoreOf
+from tests.lake_kit import put_table
+
+CONFIG = CatalogConfig(compare=("gold/days",))
+
+
+def _put(store: Store, *days: str) -> None:
+    put_table(store, "gold/days", pd.DataFrame({"day": list(days)}), ["day"])
+
+
+def _artifact(key: str) -> str:
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(
+            artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
+        )
+    return str(max(found, key=lambda each: each.created or pd.Timestamp.min).data)
+
+
+def test_the_catalog_is_written_once_per_change(store_of: StoreOf) -> None:
+    store = store_of(CATEGORY.department)
+    _put(store, "mon", "tue")
+
+    first = publish_catalog_flow_dept_data_lake(CONFIG)
+    again = publish_catalog_flow_dept_data_lake(CONFIG)
+
+    assert [each.outcome for each in (*first, *again)] == ["stored", "not_modified"]
+    assert "| `gold/days` | 0 | 2 |" in _artifact("data-lake-publishing-catalog-tables")
+    travel = _artifact("data-lake-publishing-catalog-time-travel")
+    assert "`gold/days`: has had one version only" in travel
+
+
+def test_tables_are_shown_before_and_after_their_last_change(store_of: StoreOf) -> None:
+    store = store_of(CATEGORY.department)
+    _put(store, "mon", "tue")
+    _put(store, "tue", "wed", "thu")
+
+    publish_catalog_flow_dept_data_lake(CONFIG)
+
+    travel = _artifact("data-lake-publishing-catalog-time-travel")
+    assert "| 2 | 3 | 2 | 1 |" in travel
+
+
+def test_a_table_that_is_to_be_compared_and_is_not_there_fails_the_run(store_of: StoreOf) -> None:
+    store_of(CATEGORY.department)
+
+    state = publish_catalog_flow_dept_data_lake(CONFIG, return_state=True)
+
+    assert state.is_failed()
+    assert "gold/days: ObjectNotFoundError" in (state.message or "")
