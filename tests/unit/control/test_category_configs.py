@@ -123,10 +123,3 @@ def test_a_stage_over_the_limit_has_a_variable_for_each_section(root: Path) -> N
     }
     assert set(found["dept_sample_ingestion_config"].values()) == {SPLIT_MARK}
     assert len(found["dept_sample_ingestion_more_config"]["files"]) == 30
-
-
-def test_a_source_that_fits_into_no_variable_is_told(root: Path) -> None:
-    (root / VALUES).write_text(_sources(1).replace("xx", "x" * 5_000, 1))
-
-    with pytest.raises(ConfigError, match="do not fit into a Prefect Variable"):
-        load_variables(_catalog(root), _settings(root))
