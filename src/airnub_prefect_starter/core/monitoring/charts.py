@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from airnub_prefect_starter.core.monitoring.business import Figure
 from airnub_prefect_starter.core.monitoring.results import ScoreLimits
@@ -15,7 +16,7 @@ from airnub_prefect_starter.core.plots import COLOURS, draw_png
 
 BLUE, ORANGE, GREEN, RED = COLOURS[0], COLOURS[1], COLOURS[2], COLOURS[5]
 _STATES = {"COMPLETED": GREEN, "FAILED": RED, "CRASHED": "#7a1f00", "CANCELLED": "#888888"}
-_MOST_TICKS = 9
+_MOST_TICKS = 7
 
 
 def score_trend(trend: Sequence[tuple[datetime, int]], limits: ScoreLimits) -> bytes:
@@ -49,9 +50,9 @@ def runs_by_day(runs: Sequence[RunFacts]) -> bytes:
             below = [a + b for a, b in zip(below, heights, strict=True)]
         _ticks(axes, days)
         axes.set_xlim(-0.8, max(len(days), 6) - 0.2)
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_title("Runs per day by how they ended")
-        axes.legend(frameon=False, loc="upper right")
-        axes.margins(y=0.2)
+        _legend_above(axes)
 
     return draw_png(draw)
 
@@ -100,7 +101,7 @@ def _series(figure: Figure) -> Callable[[Axes], None]:
             label="unusual",
         )
         if marked:
-            axes.legend(frameon=False, loc="lower right")
+            _legend_above(axes)
         _ticks(axes, figure.labels)
         axes.set_title(_title(figure))
         axes.yaxis.set_major_formatter("{x:,.4g}" if max(figure.values) < 10 else "{x:,.0f}")
@@ -138,14 +139,19 @@ def _pairs(title: str, values: Mapping[str, tuple[float, float]], names: tuple[s
         axes.spines["bottom"].set_visible(False)
         axes.margins(x=0.12)
         axes.set_title(title)
-        if values:
-            axes.legend(frameon=False, loc="lower right")
+        # Few bars keep the width of many.
+        axes.set_ylim(min(0.4, len(values) - 4.4), len(values) + 0.6)
+        _legend_above(axes)
 
     return draw_png(draw)
 
 
 def _title(figure: Figure) -> str:
     return f"{figure.name}, {figure.unit}" if figure.unit else figure.name
+
+
+def _legend_above(axes: Axes) -> None:
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 0.98), ncols=4)
 
 
 def _ticks(axes: Axes, labels: Sequence[str]) -> None:

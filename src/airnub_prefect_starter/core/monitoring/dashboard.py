@@ -102,6 +102,7 @@ def _template() -> Template:
     )
     environment.filters.update(
         moment=_moment,
+        minute=_minute,
         size=human_bytes,
         count="{:,}".format,
         percent="{:.1%}".format,
@@ -112,6 +113,10 @@ def _template() -> Template:
 
 def _moment(at: datetime) -> str:
     return rfc3339(at).replace("T", " ").replace("Z", " UTC")
+
+
+def _minute(at: datetime) -> str:
+    return _moment(at)[: len("2026-01-31 12:00")]
 
 
 def _figure(value: float | None) -> str:
