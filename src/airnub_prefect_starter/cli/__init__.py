@@ -22,6 +22,7 @@ from airnub_prefect_starter.cli import (
     deploy,
     doctor,
     k8s,
+    lake,
     platform,
     render,
     run,
@@ -55,6 +56,7 @@ app.add_typer(k8s.app, name="k8s")
 app.add_typer(config.app, name="config")
 app.add_typer(deploy.app, name="deploy")
 app.add_typer(store.app, name="store")
+app.add_typer(lake.app, name="lake")
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import pyarrow as pa
@@ -99,6 +99,15 @@ def read_entry(store: Store, table: str) -> CatalogEntry:
     return _entry(Lake.of(store), table, _made(store).get(table))
 
 
+def read_entries(store: Store) -> tuple[CatalogEntry, ...]:
+    """Describe every table as it is now.
+
+    Raises:
+        StoreError: A log cannot be read.
+    """
+    return _entries(store, _made(store))
+
+
 def core_publish_catalog(
     store: Store, *, namespace: str, source_id: str = "catalog", run: RunInfo | None = None
 ) -> DerivedResult:
@@ -107,8 +116,8 @@ def core_publish_catalog(
     Raises:
         StoreError: A log cannot be read, or the store not written.
     """
-    lake, made = Lake.of(store), _made(store)
-    entries = tuple(_entry(lake, table, made.get(table)) for table in lake.tables())
+    made = _made(store)
+    entries = _entries(store, made)
     parameters = {
         "code": code_digest(time_travel, sys.modules[__name__]),
         "versions": {each.table: each.version for each in entries},
@@ -159,6 +168,11 @@ def _steps(store: Store) -> Iterator[_Made]:
                     snapshot=parse_snapshot(store, output.blob.digest),
                     contract=Digest.of(canonical_json(contract)).text if contract else None,
                 )
+
+
+def _entries(store: Store, made: Mapping[str, _Made]) -> tuple[CatalogEntry, ...]:
+    lake = Lake.of(store)
+    return tuple(_entry(lake, table, made.get(table)) for table in lake.tables())
 
 
 def _entry(lake: Lake, table: str, made: _Made | None) -> CatalogEntry:
