@@ -19,6 +19,7 @@ from airnub_prefect_starter.core.lineage import TraceNode, trace
 from airnub_prefect_starter.core.manifest_models import Source
 from airnub_prefect_starter.core.store import FetchCommit, Store
 from airnub_prefect_starter.core.tables import Column, TableSchema
+from airnub_prefect_starter.tasks.fan_out import PartialFailureError
 from airnub_prefect_starter.tasks.writing import limit_of
 from flows.dept_data_lake.processing.lake_etl.config import CATEGORY, LakeEtlConfig
 from flows.dept_data_lake.processing.lake_etl.refine_lake_flow_dept_data_lake import (
@@ -76,8 +77,7 @@ TABLES = ["bronze/flights", "bronze/planes", "gold/delays", "quarantine/flights"
 
 @pytest.fixture
 def limits(prefect_server: None) -> Iterator[None]:
-    steps = (*CONFIG.bronze, *CONFIG.silver, *CONFIG.gold)
-    names = [f"{CATEGORY.department.id}.{limit_of(step.table)}" for step in steps]
+    names = [f"{CATEGORY.department.id}.{limit_of(table)}" for table in _tables(CONFIG)]
     with get_client(sync_client=True) as client:
         for name in names:
             client.create_global_concurrency_limit(
@@ -94,6 +94,11 @@ def store(store_of: StoreOf) -> Store:
     for name, body in {"planes": PLANES, "f-01": JANUARY, "f-02": FEBRUARY}.items():
         _put(store, name, body)
     return store
+
+
+def _tables(config: LakeEtlConfig) -> list[str]:
+    layers = (config.bronze, config.silver, config.gold)
+    return [step.table for layer in layers for step in layer]
 
 
 def _put(store: Store, name: str, body: bytes) -> None:
@@ -158,7 +163,9 @@ def test_what_needs_a_table_that_failed_is_not_run_and_named(limits: None, store
     assert "bronze.flights: PayloadError: 1 of 2 batches of bronze/flights failed" in message
     assert "silver.flights: RunFailedError: not run, since bronze.flights failed" in message
     assert "gold.delays: RunFailedError: not run, since silver.flights failed" in message
-    assert exit_code_of(state.result(raise_on_failure=False)) == 1
+    error = state.result(raise_on_failure=False)
+    assert isinstance(error, PartialFailureError)
+    assert exit_code_of(error) == 1
     tables = Lake.of(store).read("bronze/flights", columns=["_batch"])
     assert set(tables["_batch"]) == {"f-01"}
     assert read_snapshot(store, "processing.lake_etl/silver.planes").rows == 2
@@ -192,7 +199,5 @@ def test_every_table_that_is_configured_has_a_limit_of_one() -> None:
     config = load_yaml(settings.project_root / CATEGORY.config_file, LakeEtlConfig)
     limits = load_catalog(settings).department(CATEGORY.department.id).spec.limits
 
-    steps = (*config.bronze, *config.silver, *config.gold)
-    assert {limit_of(step.table): limits.get(limit_of(step.table)) for step in steps} == {
-        limit_of(step.table): 1 for step in steps
-    }
+    names = [limit_of(table) for table in _tables(config)]
+    assert {name: limits.get(name) for name in names} == dict.fromkeys(names, 1)
