@@ -1,8 +1,7 @@
 """Departments as a user runs them: whole, unchanged, broken, overlapping, damaged.
 
-Each test runs twice, with the store on disk and in a bucket of MinIO, because its outcome depends
-on what the store does: publishes, compares, quarantines, lets two writers meet. What does not is in
-``test_registration.py`` and runs once.
+What depends on what the store does (publish, quarantine, let two writers meet) runs twice, with the
+store on disk and in a bucket of MinIO.
 """
 
 import json
@@ -31,14 +30,12 @@ from airnub_prefect_starter.core.store.layout import (
 )
 from airnub_prefect_starter.core.store.protocol import Stat
 from airnub_prefect_starter.core.store.verify import verify
-from tests.integration.flows.kit import ON_EVERY_STORE, airnub, api, reports
+from tests.integration.flows.kit import ON_DISK, ON_EVERY_STORE, airnub, api, reports
 
 SOURCES = 19
 TABLES = 6
 REFERENCE_FILES = "ingestion/reference_files"
 AIRLINES = ("ingestion.reference_files", "airlines")
-
-pytestmark = ON_EVERY_STORE
 
 
 def immutable(store: Store) -> list[Stat]:
@@ -64,12 +61,14 @@ def outcomes(store: Store, known: set[str]) -> Counter[str]:
     return found
 
 
+@ON_EVERY_STORE
 def test_the_stages_run_one_after_the_other_by_their_automations(
     first_run: list[dict[str, Any]],
 ) -> None:
     assert [summary["state"] for summary in first_run] == ["Completed"] * 3
 
 
+@ON_EVERY_STORE
 def test_the_first_run_stores_every_source_and_recovers_the_flaky_one(
     first_run: list[dict[str, Any]], alpha: Store
 ) -> None:
@@ -88,6 +87,7 @@ def test_the_first_run_stores_every_source_and_recovers_the_flaky_one(
     )
 
 
+@ON_EVERY_STORE
 def test_rows_are_accounted_for_and_traceable(
     first_run: list[dict[str, Any]], alpha: Store
 ) -> None:
@@ -105,12 +105,14 @@ def test_rows_are_accounted_for_and_traceable(
     assert not verify(alpha, level="deep").violations
 
 
+@ON_EVERY_STORE
 def test_task_results_are_in_the_departments_store(
     first_run: list[dict[str, Any]], alpha: Store
 ) -> None:
     assert any(alpha.backend.list(RESULTS))
 
 
+@ON_DISK
 def test_no_secret_is_in_the_store_the_variables_or_the_logs(
     first_run: list[dict[str, Any]],
     registered: dict[str, str],
@@ -129,6 +131,7 @@ def test_no_secret_is_in_the_store_the_variables_or_the_logs(
     assert not any(secret in text for text in texts for secret in secrets)
 
 
+@ON_DISK
 def test_a_second_run_writes_nothing_but_its_reports(
     first_run: list[dict[str, Any]], registered: dict[str, str], alpha: Store
 ) -> None:
@@ -143,6 +146,7 @@ def test_a_second_run_writes_nothing_but_its_reports(
     assert sum(result.bytes_in for report in new for result in report.results) == 0
 
 
+@ON_DISK
 def test_a_failed_source_fails_the_run_by_name_and_the_others_are_kept(
     first_run: list[dict[str, Any]], registered: dict[str, str], alpha: Store
 ) -> None:
@@ -165,6 +169,7 @@ def test_a_failed_source_fails_the_run_by_name_and_the_others_are_kept(
     assert sum(len(report.results) for report in new) == SOURCES - 1
 
 
+@ON_DISK
 def test_bytes_other_than_the_expected_ones_are_not_stored(
     registered: dict[str, str], beta: Store
 ) -> None:
@@ -178,6 +183,7 @@ def test_bytes_other_than_the_expected_ones_are_not_stored(
     assert immutable(beta) == before
 
 
+@ON_EVERY_STORE
 def test_overlapping_runs_complete_and_store_a_source_once(
     registered: dict[str, str], beta: Store
 ) -> None:
@@ -232,6 +238,7 @@ def altered(data: bytes) -> bytes:
     [(cut, heal_by_a_run), (altered, heal_by_verify)],
     ids=["cut", "altered"],
 )
+@ON_EVERY_STORE
 def test_a_damaged_blob_is_healed_from_its_source(
     registered: dict[str, str],
     beta: Store,
