@@ -22,6 +22,7 @@ from airnub_prefect_starter.control.desired import AutomationSpec, EventRuleSpec
 from airnub_prefect_starter.control.reconcile import Current, Fields, Kind, pages
 
 _DEPLOYMENT = "prefect.deployment."
+_STATES = {"completed": ("Completed",), "failed": ("Crashed", "Failed")}
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -44,7 +45,7 @@ class Automations(Kind[AnySpec]):
             return {**common, **_parts(_automation(spec, spec.trigger, spec.action), {})}
         # Deployments are compared by name: their ids differ from server to server.
         ids = {name: uuid5(NAMESPACE_URL, name) for name in (spec.after, spec.run)}
-        automation = _automation(spec, _trigger(ids[spec.after]), _action(ids[spec.run]))
+        automation = _automation(spec, _trigger(ids[spec.after], spec.when), _action(ids[spec.run]))
         return {**common, **_parts(automation, {str(id_): name for name, id_ in ids.items()})}
 
     def owners(self, spec: AnySpec) -> tuple[str, ...]:
@@ -73,7 +74,7 @@ class Automations(Kind[AnySpec]):
         if isinstance(spec, EventRuleSpec):
             automation = _automation(spec, spec.trigger, spec.action)
         else:
-            automation = _automation(spec, *_on_success(client, spec))
+            automation = _automation(spec, *_on_end(client, spec))
         if current is None:
             client.create_automation(automation)
         else:
@@ -102,9 +103,7 @@ def _automation(
     )
 
 
-def _on_success(
-    client: SyncPrefectClient, spec: AutomationSpec
-) -> tuple[EventTrigger, RunDeployment]:
+def _on_end(client: SyncPrefectClient, spec: AutomationSpec) -> tuple[EventTrigger, RunDeployment]:
     ids = known_ids(client, (spec.after, spec.run))
     for key in (spec.after, spec.run):
         if key not in ids:
@@ -112,7 +111,7 @@ def _on_success(
                 f"Automation {spec.name}: there is no deployment {key!r}",
                 "See why it was not registered",
             )
-    return _trigger(ids[spec.after]), _action(ids[spec.run])
+    return _trigger(ids[spec.after], spec.when), _action(ids[spec.run])
 
 
 def _parts(automation: AutomationCore, names: Mapping[str, str]) -> Fields:
@@ -132,7 +131,7 @@ def _named(id_: str, names: Mapping[str, str]) -> str:
     return json.dumps(names.get(id_, id_))[1:-1]
 
 
-def _trigger(after: UUID) -> EventTrigger:
+def _trigger(after: UUID, when: str) -> EventTrigger:
     return EventTrigger(
         match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
         match_related=ResourceSpecification(
@@ -141,7 +140,7 @@ def _trigger(after: UUID) -> EventTrigger:
                 "prefect.resource.role": "deployment",
             }
         ),
-        expect={"prefect.flow-run.Completed"},
+        expect={f"prefect.flow-run.{state}" for state in _STATES[when]},
         for_each={"prefect.resource.id"},
         posture=Posture.Reactive,
     )

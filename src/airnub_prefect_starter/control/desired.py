@@ -175,13 +175,14 @@ class DeploymentSpec:
 
 @dataclass(frozen=True)
 class AutomationSpec:
-    """Runs one deployment after each completed run of another; both by their full names."""
+    """Runs one deployment after each run of another that ended so; both by their full names."""
 
     name: str
     after: str
     run: str
     description: str = ""
     tags: tuple[str, ...] = (MANAGED_TAG,)
+    when: Literal["completed", "failed"] = "completed"
 
 
 @dataclass(frozen=True)

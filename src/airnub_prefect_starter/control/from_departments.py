@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from airnub_prefect_starter.common.names import (
     Category,
@@ -331,11 +332,21 @@ def _description(entry: DepartmentEntry, flow: Stage | Category) -> str:
 def _automations(entry: DepartmentEntry) -> Iterator[AutomationSpec]:
     for stage, spec in entry.stages():
         for target in spec.on_success:
-            following = entry.name.stage(target)
-            yield AutomationSpec(
-                name=f"{stage.deployment} → {following.deployment}",
-                after=f"{stage.flow_name}/{stage.deployment}",
-                run=f"{following.flow_name}/{following.deployment}",
-                description=f"Runs {target} after each completed {stage.id}",
-                tags=entry.name.tags,
-            )
+            yield _automation(entry, stage, target, "completed")
+        for target in spec.on_failure:
+            yield _automation(entry, stage, target, "failed")
+
+
+def _automation(
+    entry: DepartmentEntry, stage: Stage, target: str, when: Literal["completed", "failed"]
+) -> AutomationSpec:
+    following = entry.name.stage(target)
+    arrow = "→" if when == "completed" else "failed →"
+    return AutomationSpec(
+        name=f"{stage.deployment} {arrow} {following.deployment}",
+        after=f"{stage.flow_name}/{stage.deployment}",
+        run=f"{following.flow_name}/{following.deployment}",
+        description=f"Runs {target} after each {when} {stage.id}",
+        tags=entry.name.tags,
+        when=when,
+    )

@@ -7,7 +7,7 @@ limits, quota, secrets and alert route. Everything generated or registered comes
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property
@@ -104,6 +104,9 @@ class StageSpec(ConfigModel):
     schedules: tuple[Schedule, ...] = ()
     on_success: tuple[Identifier, ...] = Field(
         default=(), description="Stages to start when a run of this one completes"
+    )
+    on_failure: tuple[Identifier, ...] = Field(
+        default=(), description="Stages to start when a run of this one fails or crashes"
     )
     concurrency: Concurrency = Concurrency()
     isolation: Literal["process", "job"] = Field(
@@ -321,16 +324,30 @@ def _require_same(mapping: Mapping[str, str], files: Mapping[str, Path]) -> None
 def _check_triggers(entry: DepartmentEntry) -> None:
     file = DEPARTMENTS / f"{entry.name.id}.yaml"
     for stage_id, spec in entry.spec.stages.items():
-        for target in spec.on_success:
-            if target not in entry.spec.stages:
+        for key, targets in (("on_success", spec.on_success), ("on_failure", spec.on_failure)):
+            for target in targets:
+                if target not in entry.spec.stages:
+                    raise ConfigError(
+                        f"{file}: stages.{stage_id}.{key}: {target!r} is not a stage",
+                        f"Known: {', '.join(entry.spec.stages)}",
+                    )
+            if stage_id in _stages_reached(entry, targets):
                 raise ConfigError(
-                    f"{file}: stages.{stage_id}.on_success: {target!r} is not a stage",
-                    f"Known: {', '.join(entry.spec.stages)}",
+                    f"{file}: stages.{stage_id}.{key} leads back to itself", "Break the circle"
                 )
-        if stage_id in stages_after(entry, stage_id):
-            raise ConfigError(
-                f"{file}: stages.{stage_id}.on_success leads back to itself", "Break the circle"
-            )
+
+
+def _stages_reached(entry: DepartmentEntry, first: Iterable[str]) -> set[str]:
+    """Give the stages that may be started in turn, however the runs between end."""
+    found: set[str] = set()
+    waiting = list(first)
+    while waiting:
+        stage_id = waiting.pop()
+        if stage_id in entry.spec.stages and stage_id not in found:
+            found.add(stage_id)
+            spec = entry.spec.stages[stage_id]
+            waiting += [*spec.on_success, *spec.on_failure]
+    return found
 
 
 def stages_after(entry: DepartmentEntry, stage_id: str) -> tuple[str, ...]:
@@ -347,7 +364,11 @@ def stages_after(entry: DepartmentEntry, stage_id: str) -> tuple[str, ...]:
 
 def first_stages(entry: DepartmentEntry) -> tuple[str, ...]:
     """List the stages that no other one starts: those to run for the whole department."""
-    started = {target for spec in entry.spec.stages.values() for target in spec.on_success}
+    started = {
+        target
+        for spec in entry.spec.stages.values()
+        for target in (*spec.on_success, *spec.on_failure)
+    }
     return tuple(stage_id for stage_id in entry.spec.stages if stage_id not in started)
 
 

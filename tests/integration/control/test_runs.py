@@ -8,8 +8,9 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from prefect import State
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.states import Completed, Running
+from prefect.states import Completed, Crashed, Failed, Running
 
 from airnub_prefect_starter.common.errors import (
     ConfigError,
@@ -68,12 +69,16 @@ def result_elsewhere(flow_run_id: UUID, settings: Settings, state: PlatformState
     return done.stdout.strip()
 
 
-def completed_run(client: SyncPrefectClient, deployment: str) -> UUID:
+def ended_run(client: SyncPrefectClient, deployment: str, state: State) -> UUID:
     """Let a run begin and end without a worker."""
     found = client.read_deployment_by_name(deployment)
     run = client.create_flow_run_from_deployment(found.id, state=Running())
-    client.set_flow_run_state(run.id, Completed())
+    client.set_flow_run_state(run.id, state)
     return run.id
+
+
+def completed_run(client: SyncPrefectClient, deployment: str) -> UUID:
+    return ended_run(client, deployment, Completed())
 
 
 def test_a_run_is_followed_stores_its_results_and_triggers_the_next_stage(
@@ -149,6 +154,22 @@ def test_each_run_is_followed_by_the_one_that_it_started_and_no_other(
 
     assert len(set(started)) == 3
     assert again == started[::-1]
+
+
+@pytest.mark.parametrize("end", [Failed(), Crashed()], ids=["failed", "crashed"])
+def test_a_run_that_fails_starts_what_follows_a_failure(
+    client: SyncPrefectClient, desired: DesiredState, settings: Settings, end: State
+) -> None:
+    ingestion, processing = (
+        f"{stage.title()} Flow (Sample)/sample.{stage}" for stage in ("ingestion", "processing")
+    )
+    rule = AutomationSpec("sample: failed → processing", ingestion, processing, when="failed")
+    bootstrap(replace(desired, automations=(rule,)), settings=settings, on_progress=quiet)
+
+    run = ended_run(client, ingestion, end)
+
+    started = wait_for_triggered_run(client, run, "sample.processing", timeout_s=60)
+    assert follow_run(client, started, quiet).state == "Completed"
 
 
 def test_stages_that_meet_again_are_all_followed(

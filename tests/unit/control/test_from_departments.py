@@ -169,3 +169,16 @@ def test_the_department_file_is_all_there_is_to_edit(root: Path) -> None:
 
     assert (before.automations != (), after.automations) == (True, ())
     assert before.deployments == after.deployments
+
+
+def test_a_failed_run_starts_another_stage(root: Path) -> None:
+    file = root / DEPARTMENT
+    file.write_text(
+        file.read_text().replace("on_success: [processing]", "on_failure: [processing]")
+    )
+
+    (automation,) = _desired(root).automations
+
+    assert isinstance(automation, AutomationSpec)
+    assert automation.name == "sample.ingestion failed → sample.processing"
+    assert automation.when == "failed"

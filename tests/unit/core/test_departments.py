@@ -70,6 +70,16 @@ def test_triggers_are_followed_through_the_stages(tmp_path: Path) -> None:
     assert stages_after(entry, "analysis") == ()
 
 
+def test_a_stage_that_failures_start_is_no_first_one_and_follows_no_success(
+    tmp_path: Path,
+) -> None:
+    text = ALPHA.replace("on_success: [analysis]", "on_failure: [analysis]")
+    entry = catalog_of(tmp_path, MAPPING, alpha=text).department("alpha")
+
+    assert first_stages(entry) == ("ingestion",)
+    assert stages_after(entry, "ingestion") == ("processing",)
+
+
 @pytest.mark.parametrize(
     ("mapping", "departments", "message"),
     [
@@ -83,6 +93,16 @@ def test_triggers_are_followed_through_the_stages(tmp_path: Path) -> None:
         (MAPPING, {"alpha": ALPHA.replace("owners", "owner")}, "did you mean 'owners'?"),
         (MAPPING, {"alpha": ALPHA.replace("[processing]", "[procesing]")}, "is not a stage"),
         (MAPPING, {"alpha": ALPHA.replace("[analysis]", "[ingestion]")}, "leads back to itself"),
+        (
+            MAPPING,
+            {"alpha": ALPHA.replace("on_success: [analysis]", "on_failure: [analysys]")},
+            "stages.processing.on_failure: 'analysys' is not a stage",
+        ),
+        (
+            MAPPING,
+            {"alpha": f"{ALPHA}    on_failure: [ingestion]\n"},
+            "stages.ingestion.on_success leads back to itself",
+        ),
         (MAPPING, {"alpha": ALPHA.replace("files:", "Files:")}, "'Files' is not of the form"),
         (MAPPING, {"alpha": ALPHA.replace("@org/alpha", "org alpha")}, "alpha.yaml:2:"),
         (MAPPING, {"alpha": SCHEDULED.format("99 6 * * *")}, "alpha.yaml:3:"),
@@ -102,6 +122,8 @@ def test_triggers_are_followed_through_the_stages(tmp_path: Path) -> None:
         "misspelt key: hint",
         "trigger of an unknown stage",
         "circle of triggers",
+        "trigger of an unknown stage on failure",
+        "circle of triggers on failure",
         "category name",
         "owner",
         "cron",
