@@ -60,7 +60,7 @@ def runs_by_day(runs: Sequence[RunFacts]) -> bytes:
 def durations(summaries: Sequence[RunSummary]) -> bytes:
     """Draw the median and the 95th percentile of the duration of completed runs, in seconds."""
     return _pairs(
-        "Duration of completed runs, seconds",
+        "Duration, seconds",
         {
             each.subject: (each.p50_s, each.p95_s)
             for each in summaries

@@ -77,25 +77,40 @@ class RunSummary(ConfigModel):
 
 
 def with_reports(runs: Iterable[RunFacts], reports: Iterable[RunReport]) -> list[RunFacts]:
-    """Add to runs what their reports in the store say: rows and bytes, and use of the machine."""
-    known = {report.run_id: report for report in reports}
-    return [_reported(run, known[run.run_id]) if run.run_id in known else run for run in runs]
+    """Add to runs what their reports in the store say: rows and bytes, and use of the machine.
+
+    A stage's run, which has no report itself, has the rows and bytes of its categories. Rows of
+    outputs that were left as they are do not count: they were not processed.
+    """
+    own: dict[str, RunReport] = {}
+    parts: dict[str, list[RunReport]] = defaultdict(list)
+    for report in reports:
+        own[report.run_id] = report
+        parts[report.run_id].append(report)
+        if report.parent_run_id:
+            parts[report.parent_run_id].append(report)
+    return [_reported(run, own.get(run.run_id), parts[run.run_id]) for run in runs]
 
 
-def _reported(run: RunFacts, report: RunReport) -> RunFacts:
-    usage = report.usage
-    used: dict[str, Any] = {}
-    if usage is not None:
-        used = {
-            "cpu_s": usage.cpu_ms / 1000,
-            "peak_memory_bytes": usage.peak_memory_bytes,
-            "memory_limit_bytes": usage.memory_limit_bytes,
-        }
-    volume = {
-        "rows": sum(each.rows.rows_out for each in report.derived if each.rows),
-        "bytes_read": sum(each.bytes_in for each in report.results),
+def _reported(run: RunFacts, own: RunReport | None, parts: Sequence[RunReport]) -> RunFacts:
+    if not parts:
+        return run
+    found: dict[str, Any] = {
+        "rows": sum(
+            each.rows.rows_out
+            for part in parts
+            for each in part.derived
+            if each.rows and each.outcome != "not_modified"
+        ),
+        "bytes_read": sum(each.bytes_in for part in parts for each in part.results),
     }
-    return run.model_copy(update={**volume, **used})
+    if own and own.usage:
+        found |= {
+            "cpu_s": own.usage.cpu_ms / 1000,
+            "peak_memory_bytes": own.usage.peak_memory_bytes,
+            "memory_limit_bytes": own.usage.memory_limit_bytes,
+        }
+    return run.model_copy(update=found)
 
 
 def keep_runs(lake: Lake, runs: Sequence[RunFacts], info: WriteInfo) -> MergeCounts | None:

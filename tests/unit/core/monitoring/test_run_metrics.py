@@ -95,27 +95,35 @@ def test_subjects_are_summarised_apart() -> None:
     assert processing.last_state == "FAILED"
 
 
-def test_reports_add_volume_and_use() -> None:
-    result = DerivedResult(
-        namespace="processing.etl",
-        source_id="t",
-        outcome="stored",
-        manifest=f"sha256:{'1' * 64}",
-        outputs=(),
-        rows=RowCounts(rows_in=10, rows_out=8, rejected=1, duplicates=1),
+def _result(outcome: str, rows: int) -> DerivedResult:
+    return DerivedResult.model_validate(
+        {
+            "namespace": "processing.etl",
+            "source_id": "t",
+            "outcome": outcome,
+            "manifest": f"sha256:{'1' * 64}",
+            "outputs": (),
+            "rows": RowCounts(rows_in=rows, rows_out=rows, rejected=0, duplicates=0),
+        }
     )
+
+
+def test_reports_add_volume_and_use_and_stages_have_that_of_their_categories() -> None:
     report = RunReport(
         run_id="001",
+        parent_run_id="002",
         flow="f",
         started_at=START,
         finished_at=START,
-        derived=(result,),
+        derived=(_result("stored", 8), _result("not_modified", 100)),
         usage=ResourceUsage(cpu_ms=1500, peak_memory_bytes=100, memory_limit_bytes=400),
     )
+    other = report.model_copy(update={"run_id": "009", "derived": (_result("stored", 2),)})
 
-    plain, known = with_reports(_runs([1, 2]), [report])
+    plain, category, stage = with_reports(_runs([1, 2, 3]), [report, other])
 
-    assert (known.rows, known.cpu_s, known.peak_memory_bytes) == (8, 1.5, 100)
+    assert (category.rows, category.cpu_s, category.peak_memory_bytes) == (8, 1.5, 100)
+    assert (stage.rows, stage.cpu_s) == (10, None)
     assert (plain.rows, plain.cpu_s) == (None, None)
 
 
