@@ -21,6 +21,7 @@ from airnub_prefect_starter.core.http.policy import AccessPolicy
 from airnub_prefect_starter.core.json_text import canonical_line, parse_json
 from airnub_prefect_starter.core.manifest_models import Record
 from airnub_prefect_starter.core.markdown import escape_markdown, markdown_table
+from airnub_prefect_starter.core.redaction import redact_url
 from airnub_prefect_starter.core.sources import ApiSource
 from airnub_prefect_starter.core.tables import write_parquet
 
@@ -83,7 +84,7 @@ def extract_posts(url: str) -> bytes:
         source = ApiSource(source_id="posts", url=url, access=ACCESS)
     except ValidationError as error:
         raise ConfigError(
-            f"{url[:200]!r} is no address: {error.errors()[0]['msg']}",
+            f"{redact_url(url)[:200]} cannot be asked: {error.errors()[0]['msg']}",
             "Write http://…, https://… or file:///…",
         ) from None
     with shared_client().open(source, None) as session:
