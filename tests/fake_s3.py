@@ -204,15 +204,16 @@ class FakeS3:
         wanted = request.headers.get("range")
         if wanted is None:
             return Answer(200, found.data, headers)
-        start = int(wanted.removeprefix("bytes=").removesuffix("-"))
-        if start >= len(found.data):
+        first, _, last = wanted.removeprefix("bytes=").partition("-")
+        size = len(found.data)
+        start, end = int(first), min(int(last) + 1, size) if last else size
+        if start >= size:
             return error(416, "InvalidRange")
-        end = len(found.data)
         headers |= {
-            "Content-Range": f"bytes {start}-{end - 1}/{end}",
+            "Content-Range": f"bytes {start}-{end - 1}/{size}",
             "Content-Length": str(end - start),
         }
-        return Answer(206, found.data[start:], headers)
+        return Answer(206, found.data[start:end], headers)
 
     def _delete(self, request: Request) -> Answer:
         self.objects.pop(request.key, None)

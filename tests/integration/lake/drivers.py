@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 
@@ -12,6 +13,7 @@ from airnub_prefect_starter.core.lake.lake import Lake
 from airnub_prefect_starter.core.lake.writing import WriteInfo, merge
 from airnub_prefect_starter.core.manifest_models import RunInfo
 from airnub_prefect_starter.core.store import open_store
+from tests.broken_s3 import BrokenS3
 
 TABLE = "silver/t"
 MERGES = 10
@@ -39,5 +41,14 @@ def merge_rows(url: str, writer: str) -> None:
     sys.stdout.write(f"{conflicts}\n")
 
 
+def serve(manner: str) -> None:
+    """Be a server without a manner until the input ends; print how it is reached."""
+    with BrokenS3() as server:
+        setattr(server.s3.manners, manner, False)
+        sys.stdout.write(json.dumps(server.environment) + "\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+
+
 if __name__ == "__main__":
-    {"read": read_often, "merge": merge_rows}[sys.argv[1]](*sys.argv[2:])
+    {"read": read_often, "merge": merge_rows, "serve": serve}[sys.argv[1]](*sys.argv[2:])

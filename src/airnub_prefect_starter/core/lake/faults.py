@@ -16,10 +16,11 @@ from deltalake.exceptions import (
 )
 
 from airnub_prefect_starter.common.errors import (
+    ConfigError,
     CorruptObjectError,
     ObjectNotFoundError,
+    StarterError,
     StoreDeniedError,
-    StoreError,
     StoreUnavailableError,
     TableConflictError,
     TableSchemaError,
@@ -31,6 +32,7 @@ _SERVER = re.compile(
     r"Generic (S3|HTTP)|HTTP error|error sending request|timed? ?out", re.IGNORECASE
 )
 _DENIED = re.compile(r"AccessDenied|403 Forbidden|401 Unauthorized|InvalidAccessKeyId|Signature")
+_LACKS = re.compile(r"501 Not Implemented|<Code>NotImplemented")
 _GONE = re.compile(r"not found|NotFound|No such file|404")
 _BAD_VERSION = re.compile(r"[Ii]nvalid table version|version \d+ (is )?not|No commits found")
 _BROKEN = re.compile(r"Json error|Parquet error|Invalid checkpoint|Corrupt")
@@ -44,6 +46,7 @@ _PLANNING = re.compile(r"^(SQL error|Schema error|Error during planning)")
 _RETRY = "Try again; another run wrote at the same moment"
 _REWRITE = "Run the step that makes the table again; see docs/data-lake.md"
 _RENAME = "Correct the names and types in the step or the query"
+_OTHER_SERVER = "Tables need conditional puts: use another object store; see `airnub store doctor`"
 _DOWN = "Check AWS_ENDPOINT_URL and that the object store runs and can be reached from here"
 
 
@@ -58,6 +61,7 @@ def translated(doing: str) -> Iterator[None]:
         CorruptObjectError: The table's log or one of its files cannot be read. No retry.
         StoreDeniedError: The keys are wrong or may not do this. No retry.
         StoreUnavailableError: The object store does not answer. A retry may help.
+        ConfigError: The object store refuses conditional puts. No retry.
     """
     try:
         yield
@@ -70,7 +74,7 @@ def translated(doing: str) -> Iterator[None]:
         raise found from exc
 
 
-def _of(exc: Exception, doing: str) -> StoreError | None:
+def _of(exc: Exception, doing: str) -> StarterError | None:
     text = _one_line(exc)
     message = f"{doing} failed: {text}"
     if isinstance(exc, TableNotFoundError):
@@ -86,11 +90,12 @@ def _of(exc: Exception, doing: str) -> StoreError | None:
     return _by_text(text, message)
 
 
-def _by_text(text: str, message: str) -> StoreError | None:
+def _by_text(text: str, message: str) -> StarterError | None:
     server = _SERVER.search(text) and not _GONE.search(text)
     # A plan is wrong before any file is read, whatever names its message repeats.
-    found: tuple[tuple[object, type[StoreError], str], ...] = (
+    found: tuple[tuple[object, type[StarterError], str], ...] = (
         (_PLANNING.search(text), TableSchemaError, _RENAME),
+        (_LACKS.search(text), ConfigError, _OTHER_SERVER),
         (_DENIED.search(text), StoreDeniedError, "Give the key read and write access to tables/"),
         (_BAD_VERSION.search(text), ObjectNotFoundError, "See the versions in the catalog"),
         (server, StoreUnavailableError, _DOWN),
