@@ -12,6 +12,8 @@ from airnub_prefect_starter.common.names import Category, Stage, nearest
 from airnub_prefect_starter.core.configuration import ConfigModel, YamlDocument
 from airnub_prefect_starter.core.departments import DepartmentEntry
 from airnub_prefect_starter.core.derivation import split_ref
+from airnub_prefect_starter.core.monitoring.alert_config import AlertsConfig
+from airnub_prefect_starter.core.monitoring.config import SourceWatch, TableWatch
 from airnub_prefect_starter.core.sources import DatabaseSource, HttpSource
 
 
@@ -29,6 +31,8 @@ def check_section(
 ) -> Iterator[ConfigError]:
     """Find names in a category's values that stand twice or that nothing else knows."""
     for field, items in section:
+        if isinstance(items, AlertsConfig):
+            yield from _check_routes(entry, document.place((field, "routes")), items)
         seen: set[str] = set()
         for position, item in enumerate(items if isinstance(items, tuple) else ()):
             place = document.place((field, position))
@@ -38,6 +42,14 @@ def check_section(
             elif isinstance(name, str):
                 seen.add(name)
             yield from _check_item(entry, place, item)
+
+
+def _check_routes(
+    entry: DepartmentEntry, place: str, alerts: AlertsConfig
+) -> Iterator[ConfigError]:
+    for route in alerts.routes:
+        if route.secret is not None:
+            yield from _known(place, "secret", route.secret, set(entry.spec.secrets))
 
 
 def _check_item(entry: DepartmentEntry, place: str, item: BaseModel) -> Iterator[ConfigError]:
@@ -52,9 +64,13 @@ def _check_item(entry: DepartmentEntry, place: str, item: BaseModel) -> Iterator
     }
     for ref in _refs(item):
         yield from _known(place, f"category of the ref {ref}", split_ref(ref)[0], known)
+    if isinstance(item, SourceWatch):
+        yield from _known(place, "category of the sources", item.namespace, known)
 
 
 def _refs(item: BaseModel) -> tuple[str, ...]:
+    if isinstance(item, TableWatch):
+        return (item.ref,) if item.ref else ()
     # Deferred: pandas and matplotlib take a second, which every start of `airnub` would pay.
     from airnub_prefect_starter.core.analysis import AnalysisStep  # noqa: PLC0415
     from airnub_prefect_starter.core.data_cleaning import ProcessingStep  # noqa: PLC0415

@@ -97,10 +97,10 @@ def send_task(delivery: Delivery, department: Department) -> int:
         send_to_log(title, alerts)
     elif route.sink == "event":
         _emit(department, alerts)
-    elif route.secret_name is None:
-        raise ConfigError(f"The route {route.name} has no secret_name", "Add it")
+    elif route.secret is None:
+        raise ConfigError(f"The route {route.name} has no secret", "Add it")
     else:
-        address = department_secret(department, route.secret_name)
+        address = department_secret(department, route.secret)
         if route.sink == "webhook":
             send_to_webhook(title, alerts, address)
         else:

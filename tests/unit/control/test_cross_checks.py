@@ -12,6 +12,8 @@ from airnub_prefect_starter.core.analysis import AnalysisStep
 from airnub_prefect_starter.core.configuration import ConfigModel, YamlDocument, validate
 from airnub_prefect_starter.core.data_cleaning import ProcessingStep
 from airnub_prefect_starter.core.departments import DepartmentEntry, DepartmentSpec
+from airnub_prefect_starter.core.monitoring.alert_config import AlertsConfig
+from airnub_prefect_starter.core.monitoring.config import SourceWatch, TableWatch
 from airnub_prefect_starter.core.sources import DatabaseSource, FileSource
 
 ENTRY = DepartmentEntry(
@@ -31,6 +33,9 @@ class Section(ConfigModel):
     databases: tuple[DatabaseSource, ...] = ()
     tables: tuple[ProcessingStep, ...] = ()
     analyses: tuple[AnalysisStep, ...] = ()
+    watched: tuple[TableWatch, ...] = ()
+    sources: tuple[SourceWatch, ...] = ()
+    alerts: AlertsConfig = AlertsConfig()
 
 
 @pytest.fixture
@@ -55,6 +60,28 @@ TABLE = "table: {key: [a], columns: [{name: a, dtype: int}]}"
         (
             "files:\n- {source_id: a, url: 'http://x/'}\n- {source_id: a, url: 'http://y/'}\n",
             ["files.yaml:3:3: source_id 'a' stands twice. Rename one"],
+        ),
+        (
+            "alerts: {routes: [{sink: log}, {sink: webhook, secret: source-token}]}",
+            [
+                "files.yaml:1:10: the department has no secret: 'source-token'. "
+                "Did you mean 'sources-token'? Known: sources-token"
+            ],
+        ),
+        ("alerts: {routes: [{sink: webhook, secret: sources-token}]}", []),
+        (
+            "watched: [{table: silver/a, ref: ingestoin.files/a}]",
+            [
+                "files.yaml:1:11: the department has no category of the ref ingestoin.files/a: "
+                "'ingestoin.files'. Did you mean 'ingestion.files'? Known: ingestion.files"
+            ],
+        ),
+        (
+            "sources: [{namespace: ingestion.fils}]",
+            [
+                "files.yaml:1:11: the department has no category of the sources: "
+                "'ingestion.fils'. Did you mean 'ingestion.files'? Known: ingestion.files"
+            ],
         ),
         (
             "files: [{source_id: a, url: 'http://x/', auth: {secret: source-token}}]",
@@ -82,7 +109,18 @@ TABLE = "table: {key: [a], columns: [{name: a, dtype: int}]}"
             ],
         ),
     ],
-    ids=["sound", "twice", "secret", "password", "input of a table", "table of an analysis"],
+    ids=[
+        "sound",
+        "twice",
+        "secret of a route",
+        "sound route",
+        "ref of a watched table",
+        "watched sources",
+        "secret",
+        "password",
+        "input of a table",
+        "table of an analysis",
+    ],
 )
 def test_a_mistake_has_its_place_and_what_is_known(
     mistakes: Callable[[str], list[str]], text: str, expected: list[str]

@@ -22,20 +22,20 @@ class Route(ConfigModel):
 
     sink: Literal["log", "event", "webhook", "email"]
     level: Literal["warning", "critical"] = "warning"
-    secret_name: SecretName | None = None
+    secret: SecretName | None = None
     to: tuple[Email, ...] = ()
     sender: Email = "monitoring@localhost"
 
     @property
     def name(self) -> str:
         """How messages and the table of alerts call it: ``log``, ``webhook:alerts-webhook``."""
-        return f"{self.sink}:{self.secret_name}" if self.secret_name else self.sink
+        return f"{self.sink}:{self.secret}" if self.secret else self.sink
 
     @model_validator(mode="after")
     def _has_its_address(self) -> Self:
         outside = self.sink in ("webhook", "email")
-        if outside != (self.secret_name is not None):
-            raise ValueError(f"{self.sink} takes {'a' if outside else 'no'} secret_name")
+        if outside != (self.secret is not None):
+            raise ValueError(f"{self.sink} takes {'a' if outside else 'no'} secret")
         if (self.sink == "email") != bool(self.to):
             raise ValueError("`to` is for email, which needs it")
         return self

@@ -21,7 +21,7 @@ from tests.unit.core.monitoring.conftest import INFO
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LOG = Route(sink="log")
-HOOK = Route(sink="webhook", secret_name="hook", level="critical")  # noqa: S106 - its name
+HOOK = Route(sink="webhook", secret="hook", level="critical")  # noqa: S106 - its name
 CONFIG = AlertsConfig(cooldown_hours=24, routes=(LOG, HOOK))
 
 
@@ -124,10 +124,10 @@ def test_a_fingerprint_is_that_of_the_thing_and_not_of_its_numbers() -> None:
     "route",
     [
         {"sink": "webhook"},
-        {"sink": "log", "secret_name": "hook"},
-        {"sink": "email", "secret_name": "mail"},
-        {"sink": "webhook", "secret_name": "hook", "to": ["a@example.com"]},
-        {"sink": "email", "secret_name": "mail", "to": ["a@example.com\nBcc: b@example.com"]},
+        {"sink": "log", "secret": "hook"},
+        {"sink": "email", "secret": "mail"},
+        {"sink": "webhook", "secret": "hook", "to": ["a@example.com"]},
+        {"sink": "email", "secret": "mail", "to": ["a@example.com\nBcc: b@example.com"]},
         {"sink": "pager"},
     ],
 )
