@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 
 import pandas as pd
 
@@ -51,4 +52,9 @@ def serve(manner: str) -> None:
 
 
 if __name__ == "__main__":
-    {"read": read_often, "merge": merge_rows, "serve": serve}[sys.argv[1]](*sys.argv[2:])
+    NAMED: dict[str, Callable[..., None]] = {
+        "read": read_often,
+        "merge": merge_rows,
+        "serve": serve,
+    }
+    NAMED[sys.argv[1]](*sys.argv[2:])
