@@ -27,7 +27,7 @@ from airnub_prefect_starter.core.derivation import (
 )
 from airnub_prefect_starter.core.lake.faults import translated
 from airnub_prefect_starter.core.lake.lake import Lake, literal, quoted, select
-from airnub_prefect_starter.core.lake.writing import columns_of
+from airnub_prefect_starter.core.lake.writing import UPKEEP, columns_of
 from airnub_prefect_starter.core.manifest_models import (
     DerivedManifest,
     DerivedOutput,
@@ -51,7 +51,6 @@ SNAPSHOT: Literal["application/vnd.airnub.table-snapshot.v1+json"] = (
     "application/vnd.airnub.table-snapshot.v1+json"
 )
 WHOLE = "all"
-_MAINTENANCE = {"OPTIMIZE", "VACUUM START", "VACUUM END"}
 _TYPES: Mapping[str, ColumnType] = {
     "string": "string",
     "long": "int",
@@ -176,9 +175,11 @@ def find_snapshot(store: Store, ref: str) -> TableSnapshot | None:
     if found is None:
         return None
     manifest = store.manifest(found.manifest.digest)
-    if not isinstance(manifest, DerivedManifest) or len(manifest.outputs) != 1:
+    outputs = manifest.outputs if isinstance(manifest, DerivedManifest) else ()
+    snapshots = [each.blob.digest for each in outputs if each.blob.media_type == SNAPSHOT]
+    if len(snapshots) != 1:
         raise CorruptObjectError(f"{ref} is not that of a table", "See `airnub trace`")
-    return parse_snapshot(store, manifest.outputs[0].blob.digest)
+    return parse_snapshot(store, snapshots[0])
 
 
 def parse_snapshot(store: Store, blob: str) -> TableSnapshot:
@@ -243,7 +244,7 @@ def _has_rows_of(opened: DeltaTable, version: int) -> bool:
     if later <= 0:
         return later == 0
     with translated("Reading the history of a table"):
-        return {commit["operation"] for commit in opened.history(later)} <= _MAINTENANCE
+        return {commit["operation"] for commit in opened.history(later)} <= UPKEEP
 
 
 def _schema(table: str, columns: Mapping[str, str], key: tuple[str, ...]) -> TableSchema:
