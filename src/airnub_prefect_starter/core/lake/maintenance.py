@@ -13,17 +13,14 @@ from airnub_prefect_starter.core.lake.lake import TABLES, Lake
 from airnub_prefect_starter.core.lake.released import released_versions
 from airnub_prefect_starter.core.lake.time_travel import history
 from airnub_prefect_starter.core.lake.upkeep import Upkeep
-from airnub_prefect_starter.core.lake.writing import WriteInfo
+from airnub_prefect_starter.core.lake.writing import PROPERTIES, WriteInfo
 from airnub_prefect_starter.core.manifest_models import Record, RunInfo
 from airnub_prefect_starter.core.store import Store
 
 log = logging.getLogger(__name__)
 
 MIB = 1 << 20
-# By itself the library removes the log of versions older than 30 days whenever it writes a
-# checkpoint, whoever has released them; here alone is known which must stay.
-_KEEP_LOG = {"delta.enableExpiredLogCleanup": "false"}
-_LOG_RETENTION = timedelta(days=30)
+LOG_RETENTION = timedelta(days=30)
 
 
 class Maintained(Record):
@@ -102,8 +99,8 @@ def _still_there(opened: DeltaTable, released: Iterable[int]) -> tuple[int, ...]
 
 def _compact(opened: DeltaTable, upkeep: Upkeep, info: WriteInfo) -> int:
     """Join files and return how many there were of those that were joined."""
-    if any(opened.metadata().configuration.get(key) != value for key, value in _KEEP_LOG.items()):
-        opened.alter.set_table_properties(_KEEP_LOG, commit_properties=info.properties())
+    if any(opened.metadata().configuration.get(key) != value for key, value in PROPERTIES.items()):
+        opened.alter.set_table_properties(PROPERTIES, commit_properties=info.properties())
     done = opened.optimize.compact(
         target_size=upkeep.target_file_mib * MIB, commit_properties=info.properties()
     )
@@ -134,9 +131,12 @@ def _vacuum(
 
 
 def _clean_log(opened: DeltaTable, kept: Collection[int]) -> bool:
-    """Remove log entries older than 30 days, unless a released version is among them."""
-    limit = datetime.now(UTC) - _LOG_RETENTION
-    old = {commit.version for commit in history(opened) if commit.at < limit}
+    """Remove log entries older than 30 days, unless a released version is among them.
+
+    The newest version needs none of them: it has a checkpoint.
+    """
+    limit = datetime.now(UTC) - LOG_RETENTION
+    old = {commit.version for commit in history(opened) if commit.at < limit} - {opened.version()}
     if not old or old.intersection(kept):
         return False
     opened.cleanup_metadata()

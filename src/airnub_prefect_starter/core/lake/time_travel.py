@@ -17,11 +17,8 @@ from airnub_prefect_starter.common.errors import (
 from airnub_prefect_starter.core.lake.faults import translated
 from airnub_prefect_starter.core.lake.lake import Lake, quoted
 from airnub_prefect_starter.core.lake.queries import select
-from airnub_prefect_starter.core.lake.writing import INPUTS, RUN_ID
+from airnub_prefect_starter.core.lake.writing import INPUTS, RUN_ID, UPKEEP
 from airnub_prefect_starter.core.manifest_models import Moment, Record
-
-# What maintenance does changes files, never rows.
-_KEEPS_ROWS = frozenset({"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES"})
 
 
 class Commit(Record):
@@ -40,7 +37,7 @@ class Commit(Record):
     @property
     def changed_rows(self) -> bool:
         """Whether the version may have other rows than the one before."""
-        return self.operation not in _KEEPS_ROWS
+        return self.operation not in UPKEEP
 
 
 @dataclass(frozen=True)

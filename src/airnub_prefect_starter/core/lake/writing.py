@@ -22,6 +22,11 @@ from airnub_prefect_starter.core.manifest_models import RunInfo
 
 RUN_ID = "airnub.flow_run_id"
 INPUTS = "airnub.inputs"
+UPKEEP = frozenset({"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES"})
+"""Operations that change files or properties, never rows."""
+PROPERTIES = {"delta.enableExpiredLogCleanup": "false"}
+"""Of every table. By itself the library removes the log of versions older than 30 days whenever it
+writes a checkpoint, whoever has released them; maintenance alone knows which must stay."""
 
 
 @dataclass(frozen=True)
@@ -229,6 +234,7 @@ def _write(lake: Lake, table: str, frame: pd.DataFrame, info: WriteInfo, **how: 
         write_deltalake(
             uri,
             rows,
+            configuration=PROPERTIES,  # counts where the table is made
             storage_options=lake.storage_options,
             commit_properties=info.properties(),
             **how,

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
 from airnub_prefect_starter.common.errors import CorruptObjectError, ObjectNotFoundError
+from airnub_prefect_starter.core.lake import maintenance
+from airnub_prefect_starter.core.lake.gold import core_make_gold
+from airnub_prefect_starter.core.lake.gold_steps import GoldStep
 from airnub_prefect_starter.core.lake.lake import Lake
 from airnub_prefect_starter.core.lake.maintenance import core_maintain_table
 from airnub_prefect_starter.core.lake.released import released_versions
@@ -17,7 +24,7 @@ from airnub_prefect_starter.core.lake.upkeep import Upkeep
 from airnub_prefect_starter.core.lake.writing import WriteInfo, append, replace_partition
 from airnub_prefect_starter.core.manifest_models import RunInfo
 from airnub_prefect_starter.core.store import Store, open_store
-from tests.lake_kit import put_table, ref_of
+from tests.lake_kit import NAMESPACE, put_table, ref_of
 
 TABLE = "silver/weather"
 EVERYTHING = Upkeep(remove=True, retention_hours=0)
@@ -124,11 +131,52 @@ def test_files_of_partitions_with_odd_names_are_counted(store: Store) -> None:
 
 
 def test_the_log_of_a_released_version_is_not_left_to_the_library(store: Store) -> None:
+    """A table of ours keeps its log from the beginning; another's does so after maintenance."""
+    lake = Lake.of(store)
+    write_deltalake(lake.uri("ops/foreign"), pa.table({"hour": [1]}))
+
+    def is_kept(table: str) -> bool:
+        properties = lake.open(table).metadata().configuration
+        return properties.get("delta.enableExpiredLogCleanup") == "false"
+
+    assert (is_kept(TABLE), is_kept("ops/foreign")) == (True, False)
+
+    core_maintain_table(store, "ops/foreign", EVERYTHING)
+
+    assert is_kept("ops/foreign")
+
+
+@pytest.mark.parametrize(("released", "cleaned"), [(True, False), (False, True)])
+def test_the_log_goes_back_to_the_oldest_released_version(
+    store: Store, monkeypatch: pytest.MonkeyPatch, released: bool, cleaned: bool
+) -> None:
+    if released:
+        store.pin("audit", _manifest_of_version(store, 0))
+    lake = Lake.of(store)
+    lake.open(TABLE).alter.set_table_properties({"delta.logRetentionDuration": "interval 0 days"})
+    put_table(store, TABLE, rows(5), ["hour"])
+    time.sleep(1.1)  # the library compares whole seconds
+    monkeypatch.setattr(maintenance, "LOG_RETENTION", timedelta(0))
+
+    done = core_maintain_table(store, TABLE, Upkeep(remove=True, retention_hours=1))
+
+    assert done.log_cleaned is cleaned
+    versions = [commit.version for commit in history(lake.open(TABLE))]
+    assert (0 in versions) is released
+    assert lake.read(TABLE)["hour"].tolist() == [5]
+
+
+def test_a_step_is_not_repeated_after_maintenance(store: Store) -> None:
+    step = GoldStep(
+        name="hours", tables={"w": ref_of(TABLE)}, sql="SELECT hour FROM w", key=("hour",)
+    )
+    core_make_gold(store, step, namespace=NAMESPACE)
+
     core_maintain_table(store, TABLE, EVERYTHING)
+    core_maintain_table(store, "gold/hours", EVERYTHING)
+    Lake.of(store).open("gold/hours").alter.set_table_properties({"delta.appendOnly": "false"})
 
-    configuration = Lake.of(store).open(TABLE).metadata().configuration
-
-    assert configuration["delta.enableExpiredLogCleanup"] == "false"
+    assert core_make_gold(store, step, namespace=NAMESPACE).outcome == "not_modified"
 
 
 def test_nothing_goes_while_it_is_not_known_what_is_released(store: Store, tmp_path: Path) -> None:
