@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from prefect import task
+from prefect.artifacts import create_progress_artifact
 
 from airnub_prefect_starter.common.errors import CriticalFindingError
 from airnub_prefect_starter.common.names import Category, Stage
@@ -23,11 +24,13 @@ from airnub_prefect_starter.core.monitoring.reports import (
     QualityReport,
     read_report,
 )
-from airnub_prefect_starter.core.monitoring.results import CheckResult, ScoreLimits
+from airnub_prefect_starter.core.monitoring.results import CheckResult, Health, ScoreLimits
 from airnub_prefect_starter.tasks.artifacts import publish_derived, publish_markdown
 from airnub_prefect_starter.tasks.fan_out import Outcomes, PartialFailureError, describe_failure
 from airnub_prefect_starter.tasks.retry import RETRY
 from airnub_prefect_starter.tasks.run_context import department_store, run_info
+
+_MOST_NAMED = 5
 
 
 def publish_quality(category: Category, result: DerivedResult) -> list[DerivedResult]:
@@ -37,6 +40,7 @@ def publish_quality(category: Category, result: DerivedResult) -> list[DerivedRe
         PartialFailureError: It holds something critical; the report is among its results. No retry.
     """
     report = read_report(department_store(category.department), result, QualityReport)
+    publish_score(artifact_key(category.deployment, "health"), report.health)
     return _publish(category, result, quality_markdown(category.flow_name, report), report.results)
 
 
@@ -60,10 +64,20 @@ def _publish(
         CriticalFindingError(f"{each.check} of {each.subject} {each.column}: {each.message}")
         for each in critical
     ]
-    named = "; ".join(error.message for error in errors)
+    named = "; ".join(error.message for error in errors[:_MOST_NAMED])
+    if len(errors) > _MOST_NAMED:
+        named += f"; and {len(errors) - _MOST_NAMED} more"
     group = PartialFailureError(f"{len(critical)} critical: {named}", errors)
     group.results = (result,)
     raise group
+
+
+@task(name="Publish Health Score")
+def publish_score(key: str, health: Health) -> None:
+    """Publish a score as a bar; the UI shows its versions by run."""
+    create_progress_artifact(
+        key=key, progress=health.score, description=f"Health score: {health.status}"
+    )
 
 
 def findings_of(

@@ -24,6 +24,11 @@ def check_absent(subject: str, what: str) -> CheckResult:
     )
 
 
+def check_unreadable(subject: str, why: str) -> CheckResult:
+    """Report what is there and cannot be checked, as a damaged table: always critical."""
+    return CheckResult(check="reading", subject=subject, level="critical", message=why)
+
+
 def check_freshness(
     subject: str, last: datetime, now: datetime, limits: Freshness, *, how: str = "written"
 ) -> CheckResult:

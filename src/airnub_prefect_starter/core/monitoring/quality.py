@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
+from airnub_prefect_starter.common.errors import StoreError
 from airnub_prefect_starter.core.lake.lake import Lake, quoted
 from airnub_prefect_starter.core.lake.snapshots import find_snapshot
 from airnub_prefect_starter.core.monitoring.checks import (
@@ -20,6 +21,7 @@ from airnub_prefect_starter.core.monitoring.checks import (
     check_rows,
     check_schema,
     check_series,
+    check_unreadable,
 )
 from airnub_prefect_starter.core.monitoring.config import (
     DataQualityChecks,
@@ -39,7 +41,7 @@ from airnub_prefect_starter.core.monitoring.references import reference_profile
 from airnub_prefect_starter.core.monitoring.results import CheckResult
 from airnub_prefect_starter.core.store import Store
 
-log = logging.getLogger(__name__)
+Watch = TypeVar("Watch", TableWatch, PrefixWatch, SourceWatch, SeriesWatch)
 
 
 @dataclass(frozen=True)
@@ -67,28 +69,38 @@ class Inspector:
         self._confirmed = confirmations(recent_reports(store, now))
 
     def inspect(self, checks: DataQualityChecks) -> Inspection:
-        """Run every check that is configured.
+        """Run every check that is configured; what cannot be read is a critical finding.
 
         Raises:
-            TableSchemaError: A check names a column that a table has not. No retry.
-            StoreError: The store or a table cannot be read; retry where it is transient.
+            StoreError: The store does not answer just now. A retry may help.
         """
-        results: list[CheckResult] = []
         facts: list[TableFacts] = []
-        for watch in checks.tables:
-            if self._lake.exists(watch.table):
-                found = table_facts(watch.table, self._lake.open(watch.table), watch.batches)
-                facts.append(found)
-                results += self._table(watch, found)
-            else:
-                results.append(check_absent(watch.table, "such table"))
-        for prefix in checks.prefixes:
-            results.append(self._prefix(prefix))
-        for source in checks.sources:
-            results += self._sources(source)
-        for series in checks.series:
-            results += self._series(series)
+        results = [
+            *self._each(checks.tables, lambda watch: self._watched(watch, facts)),
+            *self._each(checks.prefixes, self._prefix),
+            *self._each(checks.sources, self._sources),
+            *self._each(checks.series, self._series),
+        ]
         return Inspection(tuple(results), tuple(facts))
+
+    def _each(
+        self, watches: Iterable[Watch], check: Callable[[Watch], Iterable[CheckResult]]
+    ) -> Iterator[CheckResult]:
+        for watch in watches:
+            try:
+                yield from list(check(watch))
+            except StoreError as error:
+                if error.transient:
+                    raise
+                yield check_unreadable(_subject(watch), str(error))
+
+    def _watched(self, watch: TableWatch, facts: list[TableFacts]) -> Iterator[CheckResult]:
+        if not self._lake.exists(watch.table):
+            yield check_absent(watch.table, "such table")
+            return
+        found = table_facts(watch.table, self._lake.open(watch.table), watch.batches)
+        facts.append(found)
+        yield from self._table(watch, found)
 
     def _table(self, watch: TableWatch, facts: TableFacts) -> Iterator[CheckResult]:
         confirmed = self._confirmed.get(watch.ref or "", facts.written_at)
@@ -123,11 +135,11 @@ class Inspector:
         keys = int(self._lake.query(sql, {"t": watch.table})["keys"].iloc[0])
         return check_duplicates(watch.table, watch.key, facts.rows, keys, watch.max_duplicates)
 
-    def _prefix(self, watch: PrefixWatch) -> CheckResult:
+    def _prefix(self, watch: PrefixWatch) -> Iterator[CheckResult]:
         objects = size = 0
         for stat in self._store.backend.list(watch.prefix):
             objects, size = objects + 1, size + stat.size
-        return check_prefix(watch, objects, size)
+        yield check_prefix(watch, objects, size)
 
     def _sources(self, watch: SourceWatch) -> Iterator[CheckResult]:
         fetched = last_fetched(self._store, watch.namespace, self._confirmed)
@@ -144,6 +156,12 @@ class Inspector:
             yield check_absent(watch.table, f"such table, for the series {watch.name}")
             return
         yield from check_series(watch, read_series(self._lake, watch))
+
+
+def _subject(watch: Watch) -> str:
+    if isinstance(watch, PrefixWatch):
+        return watch.prefix
+    return watch.namespace if isinstance(watch, SourceWatch) else watch.table
 
 
 def read_series(lake: Lake, watch: SeriesWatch) -> list[tuple[str, float]]:

@@ -39,8 +39,8 @@ def core_check_data(
     """Run all checks of data and store the report, with the score added to its history.
 
     Raises:
-        TableSchemaError: A check names what a table has not. No retry.
-        StoreError: The store or a table cannot be read or written; retry where it is transient.
+        StoreError: The store does not answer, or the history cannot be written; retry where it is
+            transient.
     """
     found = Inspector(store, namespace, now).inspect(checks)
     verdict = health(found.results, checks.score)

@@ -28,6 +28,7 @@ from airnub_prefect_starter.core.monitoring.facts import table_facts
 from airnub_prefect_starter.core.monitoring.quality import Inspector
 from airnub_prefect_starter.core.monitoring.results import CheckResult, found_problems
 from airnub_prefect_starter.core.store import Store
+from airnub_prefect_starter.core.store.layout import Key
 from tests.unit.core.monitoring.conftest import Write
 
 NAMESPACE = "monitoring.data_quality"
@@ -130,6 +131,21 @@ def test_a_lost_column_is_critical(write: Write, check: Check) -> None:
     write("silver/planes", {"tailnum": ["N1", "N2"]})
 
     assert check(watch) == [("critical", "schema", "")]
+
+
+def test_a_damaged_table_is_a_finding_and_the_others_are_checked(
+    write: Write, check: Check, content_store: Store
+) -> None:
+    write("silver/bad", {"id": [1, 2]})
+    write("silver/good", {"id": [1, 2]})
+    folder = content_store.backend.local_path(Key("tables"))
+    assert folder is not None
+    for file in folder.glob("silver/bad/*.parquet"):
+        file.write_bytes(file.read_bytes()[:100])
+    bad, good = (TableWatch(table=f"silver/{name}", key=("id",)) for name in ("bad", "good"))
+
+    assert check(bad, good) == [("critical", "reading", "")]
+    assert check(good) == []
 
 
 def test_a_raised_reference_accepts_the_table_as_it_is(flights: Write, check: Check) -> None:
