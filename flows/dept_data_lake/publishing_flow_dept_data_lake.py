@@ -26,11 +26,13 @@ def publishing_flow_dept_data_lake(
 ) -> list[list[Any]]:
     """Publish the catalog and the warehouse concurrently; a failed one fails the run."""
     config = stage_config(STAGE, PublishingConfig, config, date)
-    subflows: dict[str, Subflow[Any]] = {
-        "catalog": Subflow(publish_catalog_flow_dept_data_lake, config.catalog),
-        "warehouse": Subflow(publish_warehouse_flow_dept_data_lake, config.warehouse),
-    }
-    outcomes = run_together(STAGE, subflows)
+    outcomes = run_together(
+        STAGE,
+        {
+            "catalog": Subflow[Any](publish_catalog_flow_dept_data_lake, config.catalog),
+            "warehouse": Subflow[Any](publish_warehouse_flow_dept_data_lake, config.warehouse),
+        },
+    )
     publish_stage(STAGE, outcomes)
     return outcomes.require_all()
 
