@@ -16,19 +16,21 @@ from airnub_prefect_starter.scaffold.department_file import department_file, wit
 from airnub_prefect_starter.scaffold.names import (
     check_classes,
     check_description,
+    check_namespace,
     new_identifier,
 )
 from airnub_prefect_starter.scaffold.plan import Draft
 from airnub_prefect_starter.scaffold.rendering import TEMPLATES, render
 from airnub_prefect_starter.scaffold.stage import with_flow, with_section
 
-Kind = Literal["api", "database", "file", "web"]
+Kind = Literal["api", "database", "file", "lake", "web"]
 
 # What a category of a kind is described as where nobody says it better.
 DESCRIPTIONS: Mapping[Kind, str] = {
     "api": "JSON APIs.",
     "database": "Tables of a database.",
     "file": "Files that are published now and then.",
+    "lake": "Files that become tables of a lake: as received, then typed and unique by key.",
     "web": "HTML pages, politely.",
 }
 
@@ -49,6 +51,7 @@ def named_category(
         new_identifier(flow_stem, "flow stem")
     category = stage.category(category_id, flow_stem)
     check_classes(category, [stage.category(each) for each in others])
+    check_namespace(category)
     return category
 
 

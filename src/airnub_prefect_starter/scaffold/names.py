@@ -16,11 +16,12 @@ from airnub_prefect_starter.common.names import (
 )
 from airnub_prefect_starter.core.configuration import ConfigModel
 
-# flows/ has folders of these names, or is to have them, that are no departments.
+# flows/ has folders of these names, that are no departments.
 RESERVED_DEPARTMENTS = frozenset({"etl", "examples", "generic", "ml", "monitoring"})
 # What stands beside or inside a category's folder.
 RESERVED_CATEGORIES = frozenset({"config", "subflows", "tasks"})
 MAX_DISPLAY_NAME = 40
+MAX_NAMESPACE = 63  # see NAME_PATTERN of core/manifest_models.py
 
 _STANDARD = sys.stdlib_module_names | frozenset(dir(builtins))
 
@@ -60,13 +61,33 @@ def _misleading(text: str, what: str) -> str | None:
     if text in _STANDARD:
         return "a name of Python's own"
     if what == "department" and text in RESERVED_DEPARTMENTS:
-        return "reserved: flows/ has, or will have, a folder of that name"
+        return "reserved: flows/ has a folder of that name"
     if what == "category" and text in RESERVED_CATEGORIES:
         return "reserved: a stage or category has a file or folder of that name"
-    # A category is a field of its stage's configuration model.
-    if what == "category" and (hasattr(ConfigModel, text) or text.startswith("model_")):
+    return _no_field(text) if what == "category" else None
+
+
+def _no_field(text: str) -> str | None:
+    """Tell why a category cannot be a field of its stage's configuration model."""
+    if text == "l":
+        return "easily taken for a 1, which ruff refuses in code"
+    if hasattr(ConfigModel, text) or text.startswith("model_"):
         return "a name of Pydantic's own"
     return None
+
+
+def check_namespace(category: Category) -> None:
+    """Accept a category under whose namespace things can be stored.
+
+    Raises:
+        ScaffoldError: Its stage's name and its own are too long together. No retry.
+    """
+    if len(category.namespace) > MAX_NAMESPACE:
+        raise ScaffoldError(
+            f"{category.namespace} has {len(category.namespace)} characters, and names in the store"
+            f" have at most {MAX_NAMESPACE}",
+            "Use a shorter name for the stage or the category",
+        )
 
 
 def check_display_name(display_name: str) -> None:

@@ -52,6 +52,26 @@ def publish_sources(category: Category, outcomes: Outcomes[SourceResult]) -> Non
     )
 
 
+def publish_sources_and_tables(
+    category: Category, sources: Outcomes[SourceResult], tables: Outcomes[DerivedResult]
+) -> None:
+    """Publish how sources fared and what became of them, and write one report of the run."""
+    failed = _failures(sources.failures, category.namespace)
+    failed_tables = _failures(tables.failures, category.namespace)
+    report = _report(sources.found, tables.found, (*failed, *failed_tables))
+    department_store(category.department).write_report(report)
+    publish_markdown(
+        artifact_key(category.deployment),
+        sources_markdown(category.flow_name, sources.found, failed),
+        f"Sources of {category.flow_name}",
+    )
+    publish_markdown(
+        artifact_key(category.deployment, "tables"),
+        derived_markdown(category.flow_name, tables.found, failed_tables),
+        f"Tables of {category.flow_name}",
+    )
+
+
 def publish_manifests(category: Category, results: Sequence[SourceResult]) -> None:
     """Publish what the store remembers of each source."""
     store = department_store(category.department)

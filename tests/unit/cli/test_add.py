@@ -21,6 +21,7 @@ TASKS = {
     "api": ["fetch_api", "parse_api_response"],
     "database": ["fetch_table"],
     "file": ["download_file"],
+    "lake": ["download_file", "load_bronze", "refine_silver"],
     "web": ["extract_links_from_html_content", "scrape_page"],
 }
 
@@ -247,6 +248,8 @@ def test_a_category_that_exists_otherwise_is_refused(project: Project) -> None:
         (f"department other --display-name {'x' * 41}", "Use at most 40 characters"),
         ("department other --display-name O --owner nobody", "owners.0"),
         ("category sample ingestion class --like file", "is a Python keyword"),
+        (f"category sample {'t' * 23} {'c' * 40} --like file", "at most 63"),
+        ("category sample ingestion l --like lake", "easily taken for a 1"),
         ("category sample ingestion class_ --like file", "Use 'class_data'"),
         ("category sample ingestion match --like file", "is a Python keyword"),
         ("category sample ingestion json --like file", "a name of Python's own"),

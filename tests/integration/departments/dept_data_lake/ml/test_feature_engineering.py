@@ -1,5 +1,11 @@
 """What a run of the category makes of articles, and how one of bad articles ends."""
 
+from collections.abc import Iterator
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+
 from airnub_prefect_starter.core.features.articles import FeatureModel
 from airnub_prefect_starter.core.features.step import ENCODERS, METADATA
 from airnub_prefect_starter.core.features.steps import FeatureStep
@@ -8,6 +14,7 @@ from airnub_prefect_starter.core.manifest_models import DerivedResult
 from airnub_prefect_starter.core.sources import FileSource
 from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.demo.articles import articles_csv
+from airnub_prefect_starter.tasks.writing import limit_of
 from flows.dept_data_lake.ingestion.article_files.config import ArticleFilesConfig
 from flows.dept_data_lake.ingestion.article_files.ingest_article_files_flow_dept_data_lake import (
     ingest_article_files_flow_dept_data_lake,
@@ -22,6 +29,18 @@ from tests.integration.departments.kit import StoreOf
 
 STEP = FeatureStep(source_id="features.articles", inputs=("ingestion.article_files/articles",))
 CONFIG = FeatureEngineeringConfig(features=(STEP,))
+
+
+@pytest.fixture(autouse=True)
+def _limit(prefect_server: None) -> Iterator[None]:
+    """Register the limit that the department's file states."""
+    limit = f"{CATEGORY.department.id}.{limit_of(STEP.table)}"
+    with get_client(sync_client=True) as client:
+        client.create_global_concurrency_limit(
+            GlobalConcurrencyLimitCreate(name=limit, limit=1, active=True)
+        )
+        yield
+        client.delete_global_concurrency_limit_by_name(limit)
 
 
 def _ingest(sources: FaultServer, body: bytes) -> None:
