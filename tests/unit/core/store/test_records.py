@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,13 @@ from airnub_prefect_starter.common.errors import (
 from airnub_prefect_starter.core.manifest_models import Descriptor, Ref, RunReport
 from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.core.store.digest import Digest
-from airnub_prefect_starter.core.store.layout import QUARANTINE, Key, manifest_key, ref_key
+from airnub_prefect_starter.core.store.layout import (
+    QUARANTINE,
+    Key,
+    manifest_key,
+    ref_key,
+    report_key,
+)
 from tests.store_conformance import fetch, put
 from tests.unit.core.store.tools import HandClock, clocked_store, local_store
 
@@ -148,6 +154,19 @@ def test_reads_reports_in_order(store: Store) -> None:
         store.write_report(report(run_id, day, hour))
     store.write_report(report("c", 2, 8))
     assert [each.run_id for each in store.reports()] == ["d", "c", "b", "a"]
+
+
+def test_reads_reports_since_a_time_without_those_of_earlier_days(store: Store) -> None:
+    for run_id, day, hour in (("a", 1, 23), ("b", 2, 5), ("c", 2, 6), ("d", 3, 0)):
+        store.write_report(report(run_id, day, hour))
+    path = store.backend.local_path(report_key("a", datetime(2026, 1, 1, tzinfo=UTC)))
+    assert path is not None
+    path.chmod(0o600)
+    path.write_bytes(b"damaged, and not read")
+
+    since = datetime(2026, 1, 2, 15, tzinfo=timezone(timedelta(hours=9)))  # 06:00 in UTC
+
+    assert [each.run_id for each in store.reports(since)] == ["c", "d"]
 
 
 @pytest.mark.parametrize("data", [b"{}", b"[]", b"{", b'{"schema_version":null}'])
