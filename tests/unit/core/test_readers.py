@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from airnub_prefect_starter.common.errors import PayloadError
-from airnub_prefect_starter.core.readers import READERS, ReaderName
+from airnub_prefect_starter.core.readers import READERS, ReaderName, columns_in
 from airnub_prefect_starter.core.tables import Column, TableSchema
 
 SCHEMA = TableSchema(
@@ -116,3 +116,25 @@ def test_broken_bytes_are_refused(reader: ReaderName, raw: bytes, message: str) 
 
     assert message in str(caught.value)
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("reader", "raw", "names"),
+    [
+        ("csv", b'\xef\xbb\xbfid,"a, b"\r\n1,2\r\n', ["id", "a, b"]),
+        ("csv", b"", []),
+        ("json_lines", b'{"b":1}\n\n{"a":2,"b":3}\n', ["b", "a"]),
+    ],
+)
+def test_columns_of_a_source_are_listed_in_its_order(
+    reader: ReaderName, raw: bytes, names: list[str]
+) -> None:
+    assert columns_in(raw, reader) == names
+
+
+@pytest.mark.parametrize("raw", [b"", b"PAR1", b"not parquet at all"])
+def test_what_is_no_parquet_is_refused(raw: bytes) -> None:
+    with pytest.raises(PayloadError, match="Cannot read Parquet"):
+        columns_in(raw, "parquet")
+    with pytest.raises(PayloadError, match="Cannot read Parquet"):
+        READERS["parquet"](raw, SCHEMA)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from airnub_prefect_starter.core.lake.snapshots import TableSnapshot
 from airnub_prefect_starter.core.markdown import escape_markdown, markdown_table, short_digest
 
 MAX_BATCHES = 60
-_FINDINGS = ("table", "batch", "rule", "rows", "what became of them")
+_FINDINGS = ("table", "rule", "rows", "batches", "what became of them")
 _BATCHES = ("table", "batch", "in", "out", "rejected", "duplicates", "note")
 
 
@@ -56,13 +56,19 @@ def _changes(snapshots: Sequence[TableSnapshot]) -> Iterator[tuple[str, ...]]:
 
 def _findings(snapshots: Sequence[TableSnapshot]) -> Iterator[tuple[str, ...]]:
     for each in snapshots:
-        for batch, counts in each.batches.items():
-            where = escape_markdown(each.table), escape_markdown(batch)
-            for rule, rows in counts.rejected_by.items():
-                aside = each.table.replace("silver/", "quarantine/")
-                yield *where, escape_markdown(rule), f"{rows:,}", f"in {escape_markdown(aside)}"
-            for rule, rows in counts.warnings.items():
-                yield *where, escape_markdown(rule), f"{rows:,}", "kept, as a warning"
+        aside = each.table.replace("silver/", "quarantine/")
+        batches = each.batches.values()
+        yield from _by_rule(each.table, [one.rejected_by for one in batches], f"in {aside}")
+        yield from _by_rule(each.table, [one.warnings for one in batches], "kept, as a warning")
+
+
+def _by_rule(
+    table: str, counts: Sequence[Mapping[str, int]], outcome: str
+) -> Iterator[tuple[str, ...]]:
+    for rule in sorted({rule for one in counts for rule in one}):
+        rows = [one[rule] for one in counts if rule in one]
+        numbers = f"{sum(rows):,}", str(len(rows))
+        yield escape_markdown(table), escape_markdown(rule), *numbers, escape_markdown(outcome)
 
 
 def _batches(snapshots: Sequence[TableSnapshot]) -> Iterator[tuple[str, ...]]:
