@@ -195,4 +195,6 @@ def test_the_ends_tried_here_are_those_of_the_release() -> None:
             for each in SOURCES.values()
             if each.namespace == pod.namespace and each.labels.items() <= dict(pod.labels).items()
         ]
-        assert tried or "alpha" in pod.namespace, pod.owner
+        # Departments are alike: beta stands for those of which no end is tried.
+        alike = pod.namespace in {"airnub-dept-project-alpha", "airnub-dept-data-lake"}
+        assert tried or alike, pod.owner
