@@ -9,7 +9,7 @@ Examples:
   python flows/examples/aws_integration_example.py --bucket datalake --environment prod \
       --data orders.json --function-url http://127.0.0.1:9001/on-object
   python flows/examples/aws_integration_example.py --bucket datalake --deployment \
-      "Processing Flow (Data Lake)/data-lake-processing"
+      "Processing Flow (Data Lake)/data_lake.processing"
 """
 
 import argparse
@@ -18,12 +18,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 from prefect import flow, task
-from prefect.deployments import run_deployment
-from prefect.exceptions import ObjectNotFound
 
 from airnub_prefect_starter.common.clock import utc_now
-from airnub_prefect_starter.common.errors import ConfigError, RunFailedError
-from airnub_prefect_starter.control.programs import run_program
+from airnub_prefect_starter.common.errors import ConfigError
+from airnub_prefect_starter.control.programs import read_file, run_program
 from airnub_prefect_starter.core.examples.s3_integration import (
     ENVIRONMENTS,
     Environment,
@@ -37,6 +35,7 @@ from airnub_prefect_starter.core.examples.s3_integration import (
     set_retention,
     write_entry,
 )
+from airnub_prefect_starter.tasks.deployment_runs import run_for_object
 from airnub_prefect_starter.tasks.retry import RETRY
 
 SAMPLE = b'[{"id": 1, "value": "sample"}]'
@@ -62,29 +61,10 @@ def call(url: str, event: dict[str, Any], memory_mb: int) -> dict[str, Any]:
 
 @task(name="Run Deployment")
 def run_on_event(name: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Run a deployment for the event, and wait for it: in the cluster, a Kubernetes Job.
-
-    Its parameters are its own; a tag of the run names the object.
-
-    Raises:
-        ConfigError: There is no such deployment. No retry.
-        RunFailedError: Its run did not complete. No retry.
-    """
-    try:
-        # The event's ETag and key make a second call for the same object find the first run.
-        about = event["Records"][0]["s3"]["object"]
-        run: Any = run_deployment(
-            name,
-            idempotency_key=f"{about['key']}.{about['eTag']}",
-            tags=[f"object:{about['key']}"],
-        )
-    except ObjectNotFound as error:
-        raise ConfigError(
-            f"There is no deployment {name!r}", "See `prefect deployment ls`"
-        ) from error
-    if not run.state.is_completed():
-        raise RunFailedError(f"The run {run.name} of {name} ended {run.state.name}")
-    return {"kind": "deployment", "run": str(run.id), "state": run.state.name}
+    """Run a deployment for the event's object, and wait for it."""
+    about = event["Records"][0]["s3"]["object"]
+    run_id, state = run_for_object(name, about["key"], about["eTag"])
+    return {"kind": "deployment", "run": run_id, "state": state}
 
 
 @task(name="Update Catalog", **RETRY)
@@ -153,18 +133,11 @@ def main() -> None:
     found = aws_data_lake_integration(
         options.bucket,
         options.environment,
-        _read(options.data) if options.data else SAMPLE,
+        read_file(options.data) if options.data else SAMPLE,
         options.function_url,
         options.deployment,
     )
     print(json.dumps(found, indent=2))  # noqa: T201 - what the program answers
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}", "Give a file that can be read") from error
 
 
 if __name__ == "__main__":

@@ -53,6 +53,18 @@ def run_program(main: Callable[[], object]) -> NoReturn:
     sys.exit(0)
 
 
+def read_file(path: Path) -> bytes:
+    """Read a file that an argument names.
+
+    Raises:
+        ConfigError: It cannot be read. No retry.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}", "Give a file that can be read") from error
+
+
 def sample_sources() -> str:
     """Return the address of the sample sources: ``SOURCES_URL``, else the embedded platform's.
 
