@@ -47,7 +47,7 @@ def read_csv_bytes(raw: bytes, schema: TableSchema) -> pd.DataFrame:
                 strings_can_be_null=False,
             ),
         )
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:  # the latter of a name over two lines
         _refuse("CSV", error)
     return _numbered(table.to_pandas())
 

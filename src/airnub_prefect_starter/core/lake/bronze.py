@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
-from pydantic import ValidationError
 
 from airnub_prefect_starter.common.errors import (
     CorruptObjectError,
@@ -229,11 +228,10 @@ def _received(store: Store, given: DerivedInput, step: BronzeStep, batch: str) -
     names = columns_in(raw, step.reader)
     if taken := sorted({BATCH, BLOB, ROW} & set(names)):
         raise PayloadError(f"it has columns of our own: {taken}", "Rename them at the source")
-    try:
-        columns = tuple(Column(name=name, dtype="string", nullable=True) for name in names)
-        schema = TableSchema.model_construct(columns=columns, key=())
-    except ValidationError:
-        raise PayloadError(f"a column has no name: {names[:40]}", "Name it at the source") from None
+    if not all(name.strip() and min(name) >= " " for name in names):
+        raise PayloadError(f"a column has no plain name: {names[:40]}", "Name it at the source")
+    columns = tuple(Column(name=name, dtype="string", nullable=True) for name in names)
+    schema = TableSchema.model_construct(columns=columns, key=())
     frame = READERS[step.reader](raw, schema)
     frame[BATCH], frame[BLOB], frame[ROW] = batch, given.blob, frame.index
     return frame.reset_index(drop=True)

@@ -41,6 +41,7 @@ _SCHEMA = re.compile(
     r"Schema error|[Nn]o field named|[Cc]ast|type_coercion|not? match|SQL error"
     r"|Error during planning|not implemented|Arrow error"
 )
+_EXISTS = re.compile(r"already exists")
 _PLANNING = re.compile(r"^(SQL error|Schema error|Error during planning)")
 
 _RETRY = "Try again; another run wrote at the same moment"
@@ -95,6 +96,7 @@ def _by_text(text: str, message: str) -> StarterError | None:
     # A plan is wrong before any file is read, whatever names its message repeats.
     found: tuple[tuple[object, type[StarterError], str], ...] = (
         (_PLANNING.search(text), TableSchemaError, _RENAME),
+        (_EXISTS.search(text), TableConflictError, _RETRY),  # two made the table at once
         (_LACKS.search(text), ConfigError, _OTHER_SERVER),
         (_DENIED.search(text), StoreDeniedError, "Give the key read and write access to tables/"),
         (_BAD_VERSION.search(text), ObjectNotFoundError, "See the versions in the catalog"),

@@ -7,7 +7,11 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from airnub_prefect_starter.common.errors import ObjectNotFoundError, PayloadError
+from airnub_prefect_starter.common.errors import (
+    ObjectNotFoundError,
+    PayloadError,
+    TableSchemaError,
+)
 from airnub_prefect_starter.core.lake.lake import Lake
 from airnub_prefect_starter.core.manifest_models import RowCounts
 from airnub_prefect_starter.core.store import Store
@@ -142,6 +146,8 @@ BAD = {
     "no UTF-8": b"id,tailnum,\xff\n1,2,3\n",
     "a column twice": b"id,id,delay\n1,2,3\n",
     "a column without a name": b"id,,delay\n1,2,3\n",
+    "a column of a control character": b"id,\x00,delay\n1,2,3\n",
+    "a column over two lines": b'id,"tail\nnum",delay\n1,2,3\n',
     "a column of ours": b"id,_row,delay\n1,2,3\n",
 }
 
@@ -157,6 +163,27 @@ def test_a_batch_that_cannot_be_read_fails_by_name_and_the_others_are_stored(
         load(store, "f-01", "f-02")
 
     assert [row[0] for row in _rows(store)] == ["f-01", "f-01", "f-02"]
+
+
+def test_columns_that_differ_by_case_alone_are_refused(store: Store, put_source: PutSource) -> None:
+    put_source("ingestion.files/f-02", b"ID,tailnum,delay\n3,N1,1\n")
+
+    with pytest.raises(TableSchemaError, match=r"f-02: .*Duplicate field name.*'ID'"):
+        load(store, "f-01", "f-02")
+
+    assert {row[0] for row in _rows(store)} == {"f-01"}
+
+
+def test_odd_names_of_columns_are_kept(store: Store, put_source: PutSource) -> None:
+    names = ["a b", "c,d", "it's", 'quo"te', "é", "日本", "x;=(y)"]
+    header = ",".join('"' + name.replace('"', '""') + '"' for name in names)
+    put_source("ingestion.files/odd", f"{header}\n1,2,3,4,5,6,7\n".encode())
+    load(store, "odd", name="odd")
+    put_source("ingestion.files/odd", f"{header}\n8,2,3,4,5,6,7\n".encode())
+
+    load(store, "odd", name="odd")
+
+    assert Lake.of(store).read("bronze/odd", columns=names).to_numpy().tolist() == [list("8234567")]
 
 
 def test_what_was_stored_beside_a_failed_batch_is_not_taken_for_the_last_good_state(
