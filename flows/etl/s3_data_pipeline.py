@@ -1,8 +1,8 @@
 """Load the files of a bucket or folder into the data lake: landed, then bronze, then silver.
 
 Every file below the address is listed, however many there are, and kept in the content store; CSV,
-JSON and Parquet become one table. A file that cannot be read is named and kept aside, the others
-are loaded, and the run ends Failed. An empty prefix is an error.
+JSON and Parquet become one table, whose rows are in memory at once. A file that cannot be read is
+named and kept aside, the others are loaded, and the run ends Failed. An empty prefix is an error.
 
 Examples:
   python flows/etl/s3_data_pipeline.py --source s3://datalake/raw --table sales

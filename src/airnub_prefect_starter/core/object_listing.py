@@ -151,10 +151,11 @@ class BucketFolder:
                         yield self._listed(each)
 
     def open(self, item: ListedObject) -> AbstractContextManager[Body]:
-        """Open the version that was listed."""
+        """Open the version that was listed; that it was replaced since is a transient error."""
         with s3_errors(f"Reading {self.url(item)}"):
+            # Of another version than the listed one, the ETag would stand for other bytes.
             answer = self._client.get_object(
-                Bucket=self._place.bucket, Key=self._place.name(item.name)
+                Bucket=self._place.bucket, Key=self._place.name(item.name), IfMatch=item.etag
             )
         return _S3Body(answer["Body"], f"Reading {self.url(item)}")
 
