@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
@@ -70,6 +71,12 @@ def publish_sources_and_tables(
         derived_markdown(category.flow_name, tables.found, failed_tables),
         f"Tables of {category.flow_name}",
     )
+
+
+def write_report(category: Category, outcomes: Outcomes[Any]) -> None:
+    """Write the report of a run that neither fetches nor derives; failures are named in it."""
+    failures = _failures(outcomes.failures, category.namespace)
+    department_store(category.department).write_report(_report((), (), failures))
 
 
 def publish_manifests(category: Category, results: Sequence[SourceResult]) -> None:

@@ -1,7 +1,7 @@
 """What runs publish about a lake's catalog, its past, its warehouse and its upkeep."""
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 from prefect.states import Completed
 
@@ -20,7 +20,8 @@ from airnub_prefect_starter.core.lake.warehouse import Publication
 from airnub_prefect_starter.core.lake.warehouse_config import Warehouse
 from airnub_prefect_starter.core.manifest_models import DerivedResult
 from airnub_prefect_starter.core.markdown import artifact_key
-from airnub_prefect_starter.tasks.artifacts import publish_markdown
+from airnub_prefect_starter.tasks.artifacts import publish_markdown, write_report
+from airnub_prefect_starter.tasks.fan_out import Outcomes, describe_failure
 from airnub_prefect_starter.tasks.run_context import department_store
 
 _NO_WAREHOUSE = "No warehouse is configured, so nothing was published: set WAREHOUSE_URL"
@@ -47,12 +48,14 @@ def publish_travels(category: Category, travels: Sequence[Travel]) -> None:
 
 
 def publish_warehouse(
-    category: Category, warehouse: Warehouse, published: Sequence[Publication]
+    category: Category, warehouse: Warehouse, outcomes: Outcomes[Publication]
 ) -> None:
-    """Publish which rows the warehouse has."""
+    """Publish which rows the warehouse has, and write the run's report; failures are in both."""
+    write_report(category, outcomes)
+    address = f"{shown_url(warehouse.url)}, schema {warehouse.db_schema}"
     publish_markdown(
         artifact_key(category.deployment),
-        warehouse_markdown(shown_url(warehouse.url), warehouse.db_schema, published),
+        warehouse_markdown(address, outcomes.found, _failed(outcomes)),
         "Tables of the warehouse",
     )
 
@@ -65,8 +68,15 @@ def no_warehouse(category: Category) -> list[Publication]:
     return cast("list[Publication]", Completed(message=_NO_WAREHOUSE, data=[]))
 
 
-def publish_maintenance(category: Category, done: Sequence[Maintained]) -> None:
-    """Publish files and sizes before and after."""
+def publish_maintenance(category: Category, outcomes: Outcomes[Maintained]) -> None:
+    """Publish files and sizes before and after, and write the run's report."""
+    write_report(category, outcomes)
     publish_markdown(
-        artifact_key(category.deployment), maintenance_markdown(done), "Files of the tables"
+        artifact_key(category.deployment),
+        maintenance_markdown(outcomes.found, _failed(outcomes)),
+        "Files of the tables",
     )
+
+
+def _failed(outcomes: Outcomes[Any]) -> dict[str, str]:
+    return {name: describe_failure(error) for name, error in outcomes.failures.items()}

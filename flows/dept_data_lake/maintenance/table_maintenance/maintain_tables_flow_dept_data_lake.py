@@ -29,5 +29,5 @@ def maintain_tables_flow_dept_data_lake(
     tables = config.tables or list_tables_task_dept_data_lake()
     task = maintain_table_task_dept_data_lake
     outcomes = fan_out(task, tables, name=str, upkeep=config.upkeep)
-    publish_maintenance(CATEGORY, outcomes.found)
+    publish_maintenance(CATEGORY, outcomes)
     return outcomes.require_all()

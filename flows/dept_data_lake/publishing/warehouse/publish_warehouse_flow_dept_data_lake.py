@@ -24,5 +24,5 @@ def publish_warehouse_flow_dept_data_lake(
         return no_warehouse(CATEGORY)
     task = publish_table_task_dept_data_lake
     outcomes = fan_out(task, config.tables, name=source_id, warehouse=config.warehouse)
-    publish_warehouse(CATEGORY, config.warehouse, outcomes.found)
+    publish_warehouse(CATEGORY, config.warehouse, outcomes)
     return outcomes.require_all()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from airnub_prefect_starter.common.clock import rfc3339
 from airnub_prefect_starter.common.utils import human_bytes
@@ -79,8 +79,10 @@ def _difference_row(each: Difference) -> tuple[str, ...]:
     )
 
 
-def warehouse_markdown(address: str, db_schema: str, published: Sequence[Publication]) -> str:
-    """Show which tables a warehouse has now."""
+def warehouse_markdown(
+    address: str, published: Sequence[Publication], failed: Mapping[str, str]
+) -> str:
+    """Show which rows the tables of a warehouse have now, and what failed."""
     header = ("table", "outcome", "version", "rows", "digest")
     rows = (
         (
@@ -94,16 +96,22 @@ def warehouse_markdown(address: str, db_schema: str, published: Sequence[Publica
     )
     return "\n\n".join(
         [
-            f"# Warehouse: schema {escape_markdown(db_schema)}",
+            "# Warehouse",
             escape_markdown(address),
+            *_failures(failed),
             markdown_table(header, rows),
-            f"`SELECT * FROM {db_schema}.published` says which rows each table has.",
+            "The table `published` beside them says which rows each has.",
         ]
     )
 
 
-def maintenance_markdown(done: Sequence[Maintained]) -> str:
-    """Show files and sizes of each table before and after, and what was kept."""
+def _failures(failed: Mapping[str, str]) -> list[str]:
+    lines = [f"- **`{name}` failed:** {escape_markdown(why)}" for name, why in failed.items()]
+    return ["\n".join(lines)] if lines else []
+
+
+def maintenance_markdown(done: Sequence[Maintained], failed: Mapping[str, str]) -> str:
+    """Show files and sizes of each table before and after, what was kept, and what failed."""
     header = ("table", "version", "files", "size", "joined", "old files", "released versions")
     saved = sum(each.bytes_before - each.bytes_after for each in done)
     change = f"{human_bytes(abs(saved))} {'fewer' if saved >= 0 else 'more'}"
@@ -111,6 +119,7 @@ def maintenance_markdown(done: Sequence[Maintained]) -> str:
         [
             "# Maintenance of the data lake",
             f"**{len(done)} tables**, {change} than before.",
+            *_failures(failed),
             markdown_table(header, map(_maintained_row, done)),
             "Sizes are those of all objects, the log included. Released versions are those that a"
             " ref or a pin leads to: they stay readable.",

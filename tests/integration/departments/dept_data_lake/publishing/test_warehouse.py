@@ -89,3 +89,5 @@ def test_a_warehouse_that_does_not_answer_is_tried_again_and_fails_the_run(
     error = state.result(raise_on_failure=False)
     assert isinstance(error, BaseException)
     assert exit_code_of(error) == 41
+    (report,) = store.reports()
+    assert [each.source_id for each in report.failures] == ["days"]
