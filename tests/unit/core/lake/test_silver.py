@@ -6,10 +6,14 @@ from itertools import permutations
 
 import pytest
 
-from airnub_prefect_starter.common.errors import ObjectNotFoundError, PayloadError
+from airnub_prefect_starter.common.errors import (
+    ObjectNotFoundError,
+    PayloadError,
+    StoreUnavailableError,
+)
 from airnub_prefect_starter.core.lake.lake import Lake
 from airnub_prefect_starter.core.lake.steps import SilverStep
-from airnub_prefect_starter.core.manifest_models import RowCounts
+from airnub_prefect_starter.core.manifest_models import DerivedResult, RowCounts
 from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.core.tables import Column
 from tests.unit.core.lake.kit import (
@@ -255,3 +259,28 @@ def test_a_table_that_was_removed_is_made_anew(store: Store) -> None:
 
     assert snapshot(store, "silver.flights").digest == before
     assert [row[0] for row in _rows(store)] == [1, 3, 4]
+
+
+def test_a_run_that_dies_before_it_could_say_what_it_did_is_repeated(
+    store: Store, put_source: PutSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_source("ingestion.files/f-02", csv("5,N1,1", "5,N1,2"))
+
+    def lost(*_: object, **__: object) -> None:
+        raise StoreUnavailableError("gone")
+
+    runs: list[Callable[[], DerivedResult]] = [
+        lambda: load(store, "f-01", "f-02"),
+        lambda: refine(store),
+    ]
+    for run in runs:
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "put_bytes", lost)  # the snapshot, after all Delta commits
+            with pytest.raises(StoreUnavailableError):
+                run()
+        assert run().outcome == "stored"
+
+    assert _rows(store) == [(1, 5, "f-01"), (5, 1, "f-02")]
+    counts = snapshot(store, "silver.flights").batches["f-02"]
+    assert (counts.rows_in, counts.rows_out, counts.duplicates) == (2, 1, 1)
+    assert len(Lake.of(store).read(QUARANTINE)) == 3
