@@ -182,9 +182,11 @@ class _Refinement:
         for table in (self.step.table, self.step.quarantine):
             if self.lake.exists(table):
                 delete(self.lake, table, f"{quoted(BATCH)} NOT IN ({names})", info)
-        if not self.lake.exists(self.step.table):
-            return
         empty = refine(_no_rows(), self.step, {}, self.bronze.digest).accepted
+        if not self.lake.exists(self.step.table):
+            if not order:
+                self._merge("", empty, info)  # a table without rows is a table
+            return
         there = columns_of(self.lake.open(self.step.table))
         wanted = {name: DELTA_TYPES[each] for name, each in _types(self.step).items()}
         if any(wanted.get(name) != kind for name, kind in there.items()):
@@ -206,18 +208,21 @@ class _Refinement:
         found = found.without(others.loc[is_earlier, list(self.step.contract.key)])
         self._quarantine(batch, found)
         self._refuse_mostly_bad(found)
+        self._merge(batch, found.accepted, WriteInfo(self.run, source))
+        self.written.add(batch)
+        self.counts[batch] = found.counts
+        return set(others.loc[~is_earlier, BATCH])
+
+    def _merge(self, batch: str, rows: pd.DataFrame, info: WriteInfo) -> None:
         merge(
             self.lake,
             self.step.table,
-            found.accepted,
-            WriteInfo(self.run, source),
+            rows,
+            info,
             key=self.step.contract.key,
             partition=(BATCH, batch),
             delete_missing=True,
         )
-        self.written.add(batch)
-        self.counts[batch] = found.counts
-        return set(others.loc[~is_earlier, BATCH])
 
     def _others(self, batch: str, rows: pd.DataFrame) -> pd.DataFrame:
         """Find rows of other batches with keys of this one: the key's columns and the batch.

@@ -284,3 +284,19 @@ def test_a_run_that_dies_before_it_could_say_what_it_did_is_repeated(
     counts = snapshot(store, "silver.flights").batches["f-02"]
     assert (counts.rows_in, counts.rows_out, counts.duplicates) == (2, 1, 1)
     assert len(Lake.of(store).read(QUARANTINE)) == 3
+
+
+def test_a_source_without_rows_gives_a_table_without_rows(
+    content_store: Store, put_source: PutSource
+) -> None:
+    put_source("ingestion.files/f-01", csv())
+    load(content_store, "f-01")
+
+    result = refine(content_store)
+
+    assert result.rows == RowCounts(rows_in=0, rows_out=0, rejected=0, duplicates=0)
+    assert _rows(content_store) == []
+    put_source("ingestion.files/f-01", csv("1,N1,1"))
+    load(content_store, "f-01")
+    refine(content_store)
+    assert _rows(content_store) == [(1, 1, "f-01")]
