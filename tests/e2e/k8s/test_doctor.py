@@ -162,7 +162,7 @@ Break = Callable[[Release], Any]
         (no_quota, "quota", "airnub-dept-project-beta has no quota", "helm upgrade"),
         (edited_template, "pool settings", "base_job_template", "helm upgrade"),
         (paused_pool, "work pool", "airnub is paused", "helm upgrade"),
-        (unpullable_image, "flows image", "doctor-probe: ", "airnub k8s up"),
+        (unpullable_image, "flows image", "doctor-probe: ", "docker push localhost:5001/airnub"),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )

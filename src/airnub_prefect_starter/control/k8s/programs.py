@@ -125,6 +125,7 @@ def follow(
         words = _pass_on(process, on_progress)
     finally:
         timer.cancel()
+        timer.join()  # it may be ending the group: then its last member ends first
         end(process)
     if late.is_set():
         raise PlatformError(f"{_short(command)} took over {timeout_s:.0f} s", remedy)
