@@ -7,6 +7,7 @@ STAMP := $(VENV)/.installed
 UNIT := -n 2 tests/unit
 INTEGRATION := -n 2 --dist loadgroup tests/integration
 CHART := -n 2 tests/helm
+E2E := -n 2 --dist loadgroup tests/images tests/e2e
 # Set for tests too: a proxy or a profile of the person's own must not change what they see.
 export DO_NOT_TRACK := 1
 
@@ -54,7 +55,7 @@ chart: setup  ## Run the tests of the Helm chart (need helm)
 	@$(BIN)/pytest $(CHART)
 
 e2e: setup  ## Run everything for real: images, a kind cluster, a fresh clone (half an hour)
-	@$(BIN)/pytest tests/images tests/e2e
+	@$(BIN)/pytest $(E2E)
 
 coverage: setup  ## Run all tests and report the coverage of src (90 % at least)
 	@$(BIN)/pytest $(UNIT) --cov --cov-report=

@@ -1,0 +1,50 @@
+"""Which tests share a platform, and so a worker of pytest-xdist.
+
+Marks would say so too, but with pytest 9.2 xdist 3.8 no longer sees them
+(pytest-dev/pytest-xdist#1386).
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from xdist.remote import Producer  # type: ignore[import-untyped]
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+MINIO = "minio"  # the platform whose store is in a bucket; see integration/flows/kit.py
+_GROUPS = {
+    # The longest; each group needs its platform once.
+    "integration/control": "control",
+    "integration/departments": "lake",
+    "integration/entry_points": "lake",
+    "integration/lake": "lake",
+    "integration": "others",
+    "e2e/k8s": "cluster",
+    "images": "images",
+}
+
+
+class ByPlatform(LoadScopeScheduling):  # type: ignore[misc]
+    """Keep the tests that share a platform on one worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group(nodeid)
+
+
+def group(nodeid: str) -> str:
+    """Name the platform that a test needs; tests elsewhere are a group by module."""
+    path, _, name = nodeid.partition("::")
+    folder = path.removeprefix("tests/")
+    if folder.startswith("integration/flows/") and MINIO in re.split(r"[\[\]-]", name):
+        return MINIO
+    while "/" in folder:
+        folder = folder.rpartition("/")[0]
+        if folder in _GROUPS:
+            return _GROUPS[folder]
+    return path
+
+
+def by_platform(config: pytest.Config, log: Producer) -> ByPlatform | None:
+    """Take the place of xdist's own groups with ``--dist loadgroup``."""
+    return ByPlatform(config, log) if config.getvalue("dist") == "loadgroup" else None
