@@ -26,6 +26,7 @@ _TYPES = {
     "sink": "string",
     "source": "string",
     "level": "string",
+    "told_level": "string",
     "check": "string",
     "subject": "string",
     "column": "string",
@@ -39,12 +40,16 @@ _TYPES = {
 
 
 class Alert(ConfigModel):
-    """A finding as one sink knows it; ``count`` says how often it was seen since it appeared."""
+    """A finding as one sink knows it.
+
+    ``count`` says how often it was seen since it appeared, ``told_level`` what the sink was told.
+    """
 
     fingerprint: str
     sink: str
     source: str
     level: Level
+    told_level: Level | None = None
     check: str
     subject: str
     column: str = ""
@@ -72,7 +77,10 @@ class Delivery:
     def told(self, now: datetime, *, delivered: bool) -> list[Alert]:
         """Give the alerts as they are to be kept; what is over stays open until that was said."""
         if delivered:
-            sent = [each.model_copy(update={"last_sent": now}) for each in self.due]
+            sent = [
+                each.model_copy(update={"last_sent": now, "told_level": each.level})
+                for each in self.due
+            ]
         else:
             sent = [each.model_copy(update={"resolved_at": None}) for each in self.due]
         return [*sent, *self.waiting]
@@ -121,10 +129,11 @@ def _delivery(
     for mark, (source, result) in found.items():
         last = before.get((route.name, mark))
         alert = _seen(route, source, result, last, now)
-        (due if _is_due(alert, last, now, config) else waiting).append(alert)
+        (due if _is_due(alert, now, config) else waiting).append(alert)
     for last in _over(route, found, findings, before.values()):
         over = last.model_copy(update={"resolved_at": now})
         (due if config.resolved and last.last_sent else waiting).append(over)
+    due.sort(key=lambda each: -SEVERITY[each.level] if each.open else 0)  # sinks show the first
     return Delivery(route, tuple(due), tuple(waiting))
 
 
@@ -137,6 +146,7 @@ def _seen(
         sink=route.name,
         source=source,
         level=result.level,
+        told_level=again.told_level if again else None,
         check=result.check,
         subject=result.subject,
         column=result.column,
@@ -148,10 +158,10 @@ def _seen(
     )
 
 
-def _is_due(alert: Alert, last: Alert | None, now: datetime, config: AlertsConfig) -> bool:
-    if last is None or alert.last_sent is None:
+def _is_due(alert: Alert, now: datetime, config: AlertsConfig) -> bool:
+    if alert.last_sent is None or alert.told_level is None:
         return True
-    worse = SEVERITY[alert.level] > SEVERITY[last.level]
+    worse = SEVERITY[alert.level] > SEVERITY[alert.told_level]
     return worse or now - alert.last_sent >= timedelta(hours=config.cooldown_hours)
 
 

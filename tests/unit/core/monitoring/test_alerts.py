@@ -64,7 +64,7 @@ def monitor(lake: Lake) -> Monitor:
 def test_each_route_has_its_level(monitor: Monitor) -> None:
     told = monitor.run([_found("warning"), _found("critical", subject="gold/t"), _found("ok")])
 
-    assert told == {"log": ["warning", "critical"], "webhook": ["critical"]}
+    assert told == {"log": ["critical", "warning"], "webhook": ["critical"]}
 
 
 def test_what_goes_on_is_told_again_after_the_cool_down_only(monitor: Monitor) -> None:
@@ -106,6 +106,24 @@ def test_a_sink_that_failed_is_told_the_next_time_and_the_other_not_twice(
 
     assert monitor.run([_found("critical")], 1) == {"log": [], "webhook": ["critical"]}
     assert monitor.run([_found("critical")], 2) == {"log": [], "webhook": []}
+
+
+def test_what_got_worse_while_a_sink_failed_is_told_the_next_time(
+    monitor: Monitor,
+) -> None:
+    monitor.run([_found("warning")])
+    monitor.run([_found("critical")], 1, failing=[LOG.name])
+
+    assert monitor.run([_found("critical")], 2)["log"] == ["critical"]
+    assert monitor.run([_found("critical")], 3)["log"] == []
+
+
+def test_what_is_worst_comes_first(monitor: Monitor) -> None:
+    monitor.run([_found("warning", subject="a")])
+
+    told = monitor.run([_found("warning", subject="b"), _found("critical", subject="c")], 1)
+
+    assert told["log"] == ["critical", "warning", "resolved"]
 
 
 def test_an_end_that_was_not_told_is_told_the_next_time(monitor: Monitor) -> None:
