@@ -38,9 +38,10 @@ def core_publish_table(
         WarehouseError: It refuses. No retry.
         StoreError: The rows cannot be read; retry where it is transient.
     """
-    snapshot = read_snapshot(store, table.input)
-    version = TableVersion(snapshot.columns, snapshot.version, snapshot.digest)
     with open_target(warehouse, table, password) as target:
+        # Read when it is our turn: an older version must not replace what came meanwhile.
+        snapshot = read_snapshot(store, table.input)
+        version = TableVersion(snapshot.columns, snapshot.version, snapshot.digest)
         rows = target.rows_of(version)
         outcome: Literal["stored", "not_modified"] = "not_modified"
         if rows is None:
