@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from airnub_prefect_starter.common.errors import StoreError
+from airnub_prefect_starter.common.errors import StoreError, TableSchemaError
 from airnub_prefect_starter.core.lake.lake import Lake, quoted
 from airnub_prefect_starter.core.lake.snapshots import find_snapshot
 from airnub_prefect_starter.core.monitoring.checks import (
@@ -168,11 +168,18 @@ def read_series(lake: Lake, watch: SeriesWatch) -> list[tuple[str, float]]:
     """Read a series: label and value, oldest first; points without a value are left out.
 
     Raises:
-        TableSchemaError: The SQL does not fit the table. No retry.
+        TableSchemaError: The SQL does not fit the table, or gives no labels with numbers. No retry.
         StoreError: The table cannot be read.
     """
-    found = lake.query(watch.sql, {"t": watch.table}).dropna(subset=["value"])
-    return [
-        (str(label), float(value))
-        for label, value in zip(found["label"], found["value"], strict=True)
-    ]
+    found = lake.query(watch.sql, {"t": watch.table})
+    try:
+        points = found[["label", "value"]].dropna(subset=["value"])
+        return [
+            (str(label), float(value))
+            for label, value in zip(points["label"], points["value"], strict=True)
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise TableSchemaError(
+            f"The SQL of {watch.name!r} gives {', '.join(map(str, found.columns))}",
+            "Let it give the columns label and value, a number",
+        ) from error

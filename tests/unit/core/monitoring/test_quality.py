@@ -247,6 +247,21 @@ def test_a_series_is_read_by_sql(write: Write, content_store: Store, now: dateti
     assert [(each.level, each.column) for each in found] == [("warning", "8")]
 
 
+@pytest.mark.parametrize(
+    "sql", ["SELECT day AS label FROM t", "SELECT day AS label, 'many' AS value FROM t"]
+)
+def test_sql_without_numbers_hides_no_other_finding(
+    write: Write, content_store: Store, now: datetime, sql: str
+) -> None:
+    write("gold/days", {"day": range(9)})
+    watches = [SeriesWatch(name=name, table="gold/days", sql=sql) for name in ("a", "b")]
+
+    found = _inspect(content_store, now, DataQualityChecks(series=tuple(watches)))
+
+    assert [(each.check, each.level) for each in found] == [("reading", "critical")] * 2
+    assert "columns label and value" in found[0].message
+
+
 def test_ages_are_the_same_wherever_the_machine_is(
     flights: Write, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
