@@ -35,7 +35,6 @@ from airnub_prefect_starter.tasks.run_context import department_secret, departme
 from airnub_prefect_starter.tasks.writing import one_writer
 
 RAISED, RESOLVED = "airnub.alert.raised", "airnub.alert.resolved"
-_MOST_EVENTS = 50
 
 
 def route_alerts(
@@ -118,7 +117,7 @@ def remember_task(department: Department, alerts: Sequence[Alert]) -> None:
 
 def _emit(department: Department, alerts: Sequence[Alert]) -> None:
     """Emit an event per alert, on which automations may act; they name department and check."""
-    for alert in alerts[:_MOST_EVENTS]:
+    for alert in alerts:
         emit_event(
             event=RAISED if alert.open else RESOLVED,
             resource={
