@@ -1,7 +1,7 @@
 """Departments as data: ``configs/department_mapping.yaml`` and ``configs/departments/<id>.yaml``.
 
 One file per department is the single source of its stages, categories, owners, schedules, queue,
-limits, quota, secrets and alert route. Everything generated or registered comes from here.
+limits, quota and secrets. Everything generated or registered comes from here.
 """
 
 from __future__ import annotations
@@ -149,13 +149,6 @@ class KubernetesSpec(ConfigModel):
     )
 
 
-class AlertRoute(ConfigModel):
-    """Who hears of a failed run."""
-
-    email: tuple[Owner, ...] = ()
-    webhook_secret: SecretName | None = None
-
-
 class DepartmentSpec(ConfigModel):
     """One department: ``configs/departments/<id>.yaml``."""
 
@@ -173,7 +166,6 @@ class DepartmentSpec(ConfigModel):
         default={}, description="Secret blocks and the environment variables that fill them"
     )
     kubernetes: KubernetesSpec = KubernetesSpec()
-    alerts: AlertRoute = AlertRoute()
     stages: Mapping[Identifier, StageSpec] = {}
 
 
