@@ -82,7 +82,8 @@ def core_load_bronze(
         load.lake, step.table, key=(BATCH, ROW), previous=previous, changed=load.written
     )
     changes = tuple(load.changes) if previous is None else snapshot.changes
-    snapshot = snapshot.model_copy(update={"batches": load.counts, "changes": changes})
+    described = {"batches": load.counts, "order": tuple(load.counts), "changes": changes}
+    snapshot = snapshot.model_copy(update=described)
     rows = total(load.counts)
     return commit_snapshot(store, derivation, snapshot, rows=rows, run=run or RunInfo())
 

@@ -19,7 +19,7 @@ from airnub_prefect_starter.core import column_types
 from airnub_prefect_starter.core.derivation import Derivation, code_digest, read_inputs
 from airnub_prefect_starter.core.lake import contracts, refining
 from airnub_prefect_starter.core.lake.bronze import OF_ONE_BATCH, raise_failed, total
-from airnub_prefect_starter.core.lake.lake import Lake, literal, quoted
+from airnub_prefect_starter.core.lake.lake import Lake, literal, quoted, select
 from airnub_prefect_starter.core.lake.refining import Keys, Refined, refine
 from airnub_prefect_starter.core.lake.snapshots import (
     DELTA_TYPES,
@@ -65,23 +65,30 @@ def core_refine_silver(
         StoreError: The store cannot read or write; retry where it is transient.
     """
     run = run or RunInfo()
-    refs = [f"{namespace}/bronze.{step.name}", *_references(step, namespace)]
+    source = f"{namespace}/bronze.{step.name}"
+    references = {
+        each.table: read_snapshot(store, f"{namespace}/silver.{each.table}")
+        for each in step.foreign_keys
+    }
+    refs = [source, *sorted(f"{namespace}/silver.{table}" for table in references)]
     inputs = read_inputs(store, refs)
-    parameters = _parameters(store, step, refs[1:])
+    parameters = _parameters(step, references)
     derivation = Derivation(namespace, step.source_id, inputs, parameters)
     unchanged = find_unchanged_table(store, derivation, step.table)
     if unchanged:
+        # The limit is no part of what the table is made of: a stricter one must be met all the same
+        batches = read_snapshot(store, f"{namespace}/{step.source_id}").batches
+        raise_failed(step.table, _mostly_bad(step, batches), len(batches))
         return unchanged
     lake = Lake.of(store)
     lake.require_commits(step.table, step.writers)
-    bronze = read_snapshot(store, refs[0])
+    bronze = read_snapshot(store, source)
     previous = find_snapshot(store, f"{namespace}/{step.source_id}")
-    known = (
-        previous.batches if previous and _is_by_same_rules(store, derivation, step.table) else {}
-    )
-    work = _Refinement(lake, step, bronze, known, run)
+    known = _known(store, derivation, step.table, previous, bronze)
+    work = _Refinement(lake, step, bronze, references, known, run)
     work.batches()
-    raise_failed(step.table, work.failed, len(bronze.parts))
+    failed = {**work.failed, **_mostly_bad(step, work.counts)}
+    raise_failed(step.table, failed, len(bronze.parts))
     snapshot = take_snapshot(
         lake,
         step.table,
@@ -96,21 +103,33 @@ def core_refine_silver(
             "Something else writes the table; run the step again with one writer",
         )
     changes = (*snapshot.changes, *_ignored(step, bronze))
-    snapshot = snapshot.model_copy(update={"batches": work.counts, "changes": changes})
+    described = {"batches": work.counts, "order": tuple(work.counts), "changes": changes}
+    snapshot = snapshot.model_copy(update=described)
     return commit_snapshot(store, derivation, snapshot, rows=rows, run=run)
 
 
-def _references(step: SilverStep, namespace: str) -> list[str]:
-    return sorted({f"{namespace}/silver.{each.table}" for each in step.foreign_keys})
-
-
-def _parameters(store: Store, step: SilverStep, references: list[str]) -> dict[str, Any]:
+def _parameters(step: SilverStep, references: Mapping[str, TableSnapshot]) -> dict[str, Any]:
     return {
         "code": code_digest(column_types, contracts, refining, sys.modules[__name__]),
         "contract": step.contract.model_dump(mode="json", exclude_none=True),
         "foreign_keys": [each.model_dump(mode="json") for each in step.foreign_keys],
-        "references": {ref: read_snapshot(store, ref).digest for ref in references},
+        "references": {table: each.digest for table, each in references.items()},
     }
+
+
+def _known(
+    store: Store,
+    derivation: Derivation,
+    table: str,
+    previous: TableSnapshot | None,
+    bronze: TableSnapshot,
+) -> Mapping[str, BatchCounts]:
+    """Give the batches that need not be refined again if they are equal."""
+    if previous is None or not _is_by_same_rules(store, derivation, table):
+        return {}
+    before = [batch for batch in previous.order if batch in bronze.parts]
+    now = [batch for batch in bronze.order if batch in bronze.parts and batch in previous.order]
+    return previous.batches if before == now else {}
 
 
 def _is_by_same_rules(store: Store, derivation: Derivation, table: str) -> bool:
@@ -132,11 +151,15 @@ def _ignored(step: SilverStep, bronze: TableSnapshot) -> tuple[str, ...]:
 
 @dataclass
 class _Refinement:
-    """One run of a step, batch by batch in the order of the bronze step's inputs."""
+    """One run of a step, batch by batch in the order of the bronze step's inputs.
+
+    Other tables are read at the versions of their snapshots, whoever writes to them meanwhile.
+    """
 
     lake: Lake
     step: SilverStep
     bronze: TableSnapshot
+    references: Mapping[str, TableSnapshot]
     known: Mapping[str, BatchCounts]
     run: RunInfo
     failed: dict[str, StarterError] = field(default_factory=dict)
@@ -144,7 +167,7 @@ class _Refinement:
     written: set[str] = field(default_factory=set)
 
     def batches(self) -> None:
-        order = [batch for batch in self.bronze.batches if batch in self.bronze.parts]
+        order = [batch for batch in self.bronze.order if batch in self.bronze.parts]
         changed = self._changed(order)
         self._prepare(order)
         keys = {each: self._values(each) for each in self.step.foreign_keys} if changed else {}
@@ -167,10 +190,30 @@ class _Refinement:
             if batch not in self.known
             or self.known[batch].source != self.bronze.parts[batch].digest
         }
+        changed |= self._of_other_quarantine(order)
         if changed or set(self.known) - set(order):
             # What a batch shared with another one may be its own now.
             changed |= {batch for batch in order if batch in self.known and self._shares(batch)}
         return changed
+
+    def _of_other_quarantine(self, order: list[str]) -> set[str]:
+        """Find equal batches whose rows in quarantine are of a run that failed, or were lost."""
+        aside: dict[str, tuple[str, int]] = {}
+        if self.lake.exists(self.step.quarantine):
+            found = self.lake.query(
+                f"SELECT {BATCH}, min({BLOB}), count(DISTINCT {ROW}) FROM t GROUP BY {BATCH}",
+                {"t": self.step.quarantine},
+            )
+            aside = {batch: (blob, n) for batch, blob, n in found.itertuples(index=False)}
+        return {
+            batch
+            for batch in order
+            if batch in self.known and aside.get(batch) != self._expected_aside(batch)
+        }
+
+    def _expected_aside(self, batch: str) -> tuple[str, int] | None:
+        rejected = self.known[batch].rejected
+        return (self.bronze.batches[batch].source, rejected) if rejected else None
 
     def _shares(self, batch: str) -> bool:
         return self.known[batch].shared > 0
@@ -194,20 +237,24 @@ class _Refinement:
 
     def _values(self, foreign_key: ForeignKey) -> pd.MultiIndex:
         names = ", ".join(map(quoted, foreign_key.references))
-        table = f"silver/{foreign_key.table}"
-        found = self.lake.query(f"SELECT DISTINCT {names} FROM t", {"t": table})
+        snapshot = self.references[foreign_key.table]
+        opened = self.lake.open(snapshot.table, version=snapshot.version)
+        found = select(f"SELECT DISTINCT {names} FROM t", {"t": opened})
         return pd.MultiIndex.from_frame(found)
 
     def _refine(self, batch: str, keys: Keys, earlier: list[str]) -> set[str]:
         """Merge one batch; give the later batches that have some of its keys too."""
-        raw = self.lake.read(self.bronze.table, partitions={BATCH: batch})
+        raw = self.lake.read(
+            self.bronze.table, partitions={BATCH: batch}, version=self.bronze.version
+        )
         source = self.bronze.parts[batch].digest
         found = refine(raw.sort_values(ROW), self.step, keys, source)
         others = self._others(batch, found.accepted)
         is_earlier = others[BATCH].isin(earlier)
         found = found.without(others.loc[is_earlier, list(self.step.contract.key)])
         self._quarantine(batch, found)
-        self._refuse_mostly_bad(found)
+        for error in _mostly_bad(self.step, {batch: found.counts}).values():
+            raise error
         self._merge(batch, found.accepted, WriteInfo(self.run, source))
         self.written.add(batch)
         self.counts[batch] = found.counts
@@ -249,16 +296,23 @@ class _Refinement:
         elif self.lake.exists(table):
             delete(self.lake, table, f"{quoted(BATCH)} = {literal(batch)}", info)
 
-    def _refuse_mostly_bad(self, found: Refined) -> None:
-        counts = found.counts
-        if counts.rejected * 100 <= self.step.max_rejected_percent * counts.rows_in:
-            return
-        rules = ", ".join(f"{rule} ({n})" for rule, n in counts.rejected_by.items())
-        raise PayloadError(
-            f"{counts.rejected} of {counts.rows_in} rows are rejected, more than"
-            f" {self.step.max_rejected_percent} %, by {rules[:300]}",
-            f"Look at {self.step.quarantine}; correct the source, the contract or the limit",
-        )
+
+def _mostly_bad(step: SilverStep, batches: Mapping[str, BatchCounts]) -> Mapping[str, PayloadError]:
+    """Give an error for each batch of which more rows are rejected than the step allows."""
+    return {
+        batch: _too_many_rejected(step, counts)
+        for batch, counts in batches.items()
+        if counts.rejected * 100 > step.max_rejected_percent * counts.rows_in
+    }
+
+
+def _too_many_rejected(step: SilverStep, counts: BatchCounts) -> PayloadError:
+    rules = ", ".join(f"{rule} ({n})" for rule, n in counts.rejected_by.items())
+    return PayloadError(
+        f"{counts.rejected} of {counts.rows_in} rows are rejected, more than"
+        f" {step.max_rejected_percent} %, by {rules[:300]}",
+        f"Look at {step.quarantine}; correct the source, the contract or the limit",
+    )
 
 
 def _no_rows() -> pd.DataFrame:

@@ -93,7 +93,8 @@ class TableSnapshot(Record):
     """A table at a version.
 
     ``parts`` are its partitions by value (of an unpartitioned table: ``all``), ``batches`` what
-    became of each batch that it was made of, ``changes`` how its columns differ from the last time.
+    became of each batch that it was made of, ``order`` their order (JSON has none), ``changes`` how
+    its columns differ from the last time.
     """
 
     schema_version: Literal[1] = 1
@@ -106,6 +107,7 @@ class TableSnapshot(Record):
     digest: DigestText
     parts: Mapping[str, TablePart]
     batches: Mapping[str, BatchCounts] = {}
+    order: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from itertools import permutations
+from typing import Any
 
 import pytest
 
@@ -137,6 +138,68 @@ def test_the_order_in_which_batches_arrive_makes_no_difference(
         "f-02": 1,
         "f-03": 1,
     }
+
+
+def test_the_order_of_the_inputs_counts_and_not_that_of_their_names(
+    content_store: Store, put_source: PutSource
+) -> None:
+    put_source("ingestion.files/f-01", csv("1,N1,1"))
+    put_source("ingestion.files/f-02", csv("1,N1,2"))
+
+    for order, kept in ((("f-02", "f-01"), (1, 2, "f-02")), (("f-01", "f-02"), (1, 1, "f-01"))):
+        load(content_store, *order)
+        refine(content_store)
+        assert _rows(content_store) == [kept]
+
+
+def test_a_source_that_is_as_before_a_failed_run_has_its_quarantine_of_before(
+    store: Store, put_source: PutSource
+) -> None:
+    refine(store)
+    before = Lake.of(store).read(QUARANTINE)
+    good = {"f-01": csv("1,N1,5", "2,N2,x", "1,N1,5", "0,,2000"), "f-02": csv("3,N1,NA", "4,N9,")}
+    for batch, rows in good.items():
+        put_source(f"ingestion.files/{batch}", csv("x,N1,5", "y,N1,5"))
+        load(store, *good)
+        with pytest.raises(PayloadError, match="2 of 2 rows are rejected"):
+            refine(store)
+        put_source(f"ingestion.files/{batch}", rows)
+        load(store, *good)
+
+        refine(store)
+
+        assert Lake.of(store).read(QUARANTINE).equals(before)
+
+
+def test_other_tables_are_read_as_their_snapshots_say(store: Store, put_source: PutSource) -> None:
+    refine(store)
+    put_source("ingestion.files/f-01", b"id\n9\n")
+    put_source("ingestion.files/f-02", b"")
+    with pytest.raises(PayloadError):  # the table has the one batch, and no snapshot of it
+        load(store, "f-01", "f-02")
+
+    refine(store, _merged(contract=_with_note()))
+
+    assert [row[0] for row in _rows(store)] == [1, 3, 4]
+
+
+@pytest.mark.parametrize("other", [{}, {"foreign_keys": [KNOWN_PLANE]}], ids=["nothing", "rules"])
+def test_a_stricter_limit_counts_for_what_is_there_already(
+    store: Store, other: dict[str, Any]
+) -> None:
+    refine(store)
+
+    with pytest.raises(PayloadError, match=r"f-01: 2 of 4 rows are rejected, more than 40 %"):
+        refine(store, _merged(max_rejected_percent=40, **other))
+
+
+def test_a_stricter_limit_counts_beside_a_new_batch(store: Store, put_source: PutSource) -> None:
+    refine(store)
+    put_source("ingestion.files/f-02", csv("7,N1,1"))
+    load(store, "f-01", "f-02")
+
+    with pytest.raises(PayloadError, match=r"f-01: 2 of 4 rows are rejected, more than 40 %"):
+        refine(store, _merged(max_rejected_percent=40))
 
 
 def test_a_row_comes_back_when_the_earlier_one_goes(
