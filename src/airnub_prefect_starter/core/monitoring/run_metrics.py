@@ -19,6 +19,7 @@ from airnub_prefect_starter.core.monitoring.results import CheckResult, Level
 from airnub_prefect_starter.core.monitoring.statistics import MIN_HISTORY, robust_z
 
 FLOW_RUNS = "ops/flow_runs"
+_BROKEN = ("FAILED", "CRASHED")
 _TYPES = {
     "run_id": "string",
     "subject": "string",
@@ -185,16 +186,16 @@ def check_runs(runs: Sequence[RunFacts], limits: RunLimits) -> list[CheckResult]
 def _check_failures(subject: str, runs: Sequence[RunFacts], limits: RunLimits) -> CheckResult:
     failed = sum(not run.completed for run in runs)
     rate = failed / len(runs)
-    level: Level = "ok"
-    if len(runs) >= MIN_HISTORY and rate > limits.max_failure_rate:
-        level = "warning"
+    last = runs[-1].state
+    too_many = len(runs) >= MIN_HISTORY and rate > limits.max_failure_rate
+    level: Level = "warning" if too_many or last in _BROKEN else "ok"
     return CheckResult(
         check="failures",
         subject=subject,
         level=level,
         value=round(rate, 4),
         threshold=limits.max_failure_rate,
-        message=f"{failed} of the last {len(runs)} runs did not complete "
+        message=f"The last run {last.lower()}; {failed} of the last {len(runs)} did not complete "
         f"(at most {limits.max_failure_rate:.0%})",
     )
 

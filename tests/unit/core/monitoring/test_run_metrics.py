@@ -73,6 +73,15 @@ def test_failures_above_a_tenth_are_found(failed: int, of: int, bad: list[str]) 
     assert _bad(_runs([5] * of, ["FAILED"] * failed)) == bad
 
 
+@pytest.mark.parametrize(
+    ("state", "bad"),
+    [("FAILED", ["failures"]), ("CRASHED", ["failures"]), ("CANCELLED", []), ("COMPLETED", [])],
+)
+def test_the_last_run_counts_however_rare_failures_are(state: str, bad: list[str]) -> None:
+    assert _bad(_runs([5] * 20, ["COMPLETED"] * 19 + [state])) == bad
+    assert _bad(_runs([5], [state])) == bad
+
+
 def test_old_failures_are_forgotten() -> None:
     assert _bad(_runs([5] * 40, ["CRASHED"] * 19)) == []
 
