@@ -81,7 +81,8 @@ def core_load_bronze(
     snapshot = take_snapshot(
         load.lake, step.table, key=(BATCH, ROW), previous=previous, changed=load.written
     )
-    changes = tuple(load.changes) if previous is None else snapshot.changes
+    added = load.added if previous is None else snapshot.changes
+    changes = (*added, *load.lacks)
     described = {"batches": load.counts, "order": tuple(load.counts), "changes": changes}
     snapshot = snapshot.model_copy(update=described)
     rows = total(load.counts)
@@ -128,7 +129,8 @@ class _Load:
     failed: dict[str, StarterError] = field(default_factory=dict)
     counts: dict[str, BatchCounts] = field(default_factory=dict)
     written: set[str] = field(default_factory=set)
-    changes: list[str] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
+    lacks: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.lake = Lake.of(self.store)
@@ -208,8 +210,8 @@ class _Load:
 
     def _note_columns(self, batch: str, columns: set[str]) -> None:
         if self._columns:
-            self.changes += [f"{batch} added {name}" for name in sorted(columns - self._columns)]
-            self.changes += [f"{batch} lacks {name}" for name in sorted(self._columns - columns)]
+            self.added += [f"{batch} added {name}" for name in sorted(columns - self._columns)]
+            self.lacks += [f"{batch} lacks {name}" for name in sorted(self._columns - columns)]
         self._columns |= columns
 
 

@@ -140,6 +140,15 @@ def test_columns_that_differ_between_the_first_batches_are_told(
     assert snapshot(store, "bronze.flights").changes == ("f-02 added gate", "f-02 lacks tailnum")
 
 
+def test_a_column_that_a_later_batch_lacks_is_told(store: Store, put_source: PutSource) -> None:
+    load(store, "f-01")
+    put_source("ingestion.files/f-02", b"id,delay,gate\n3,1,A1\n")
+
+    load(store, "f-01", "f-02")
+
+    assert snapshot(store, "bronze.flights").changes == ("added gate string", "f-02 lacks tailnum")
+
+
 BAD = {
     "a field too few": b"id,tailnum,delay\n1,N1\n",
     "nothing": b"",
