@@ -33,7 +33,7 @@ _SERVER = re.compile(
 )
 _DENIED = re.compile(r"AccessDenied|403 Forbidden|401 Unauthorized|InvalidAccessKeyId|Signature")
 _LACKS = re.compile(r"501 Not Implemented|<Code>NotImplemented")
-_GONE = re.compile(r"not found|NotFound|No such file|404")
+_GONE = re.compile(r"[Nn]ot ?[Ff]ound|No such file")
 _BAD_VERSION = re.compile(r"[Ii]nvalid table version|version \d+ (is )?not|No commits found")
 _BROKEN = re.compile(r"Json error|Parquet error|Invalid checkpoint|Corrupt")
 _BACKTRACE = re.compile(r"\n\s*0: .*", re.DOTALL)

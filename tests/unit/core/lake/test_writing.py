@@ -9,6 +9,7 @@ from airnub_prefect_starter.common.errors import (
     ConfigError,
     CorruptObjectError,
     ObjectNotFoundError,
+    StoreUnavailableError,
     TableConflictError,
     TableSchemaError,
 )
@@ -180,6 +181,22 @@ def test_a_broken_log_is_told_as_damage(lake: Lake, content_store: Store) -> Non
 
     with pytest.raises(CorruptObjectError):
         lake.read(T)
+
+
+SERVER_SAYS: dict[str, type[Exception]] = {
+    "Generic S3 error: error sending request for url (http://s/00404.json)": StoreUnavailableError,
+    "Generic S3 error: status code: 503 for part-0404a.parquet": StoreUnavailableError,
+    "Generic S3 error: status code: 404 Not Found: <Code>NoSuchKey</Code>": CorruptObjectError,
+    "Object at location part-1.parquet not found: HTTP error 404": CorruptObjectError,
+}
+
+
+@pytest.mark.parametrize(("text", "error"), SERVER_SAYS.items(), ids=str)
+def test_a_server_that_is_away_is_not_taken_for_a_lost_file(
+    text: str, error: type[Exception]
+) -> None:
+    with pytest.raises(error), translated("Reading"):
+        raise OSError(text)
 
 
 def test_tables_are_listed_by_their_logs(lake: Lake) -> None:
