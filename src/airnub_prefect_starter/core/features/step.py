@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 
-from airnub_prefect_starter.core import data_cleaning, readers, tables
+from airnub_prefect_starter.core import column_types, data_cleaning, readers, tables
 from airnub_prefect_starter.core.data_cleaning import (
     CleanResult,
     ProcessingStep,
@@ -67,7 +67,7 @@ ENCODERS, METADATA = "encoders.json", "metadata.json"
 _JSON = "application/json"
 _MODULES = (
     *(articles, categorical, engagement, metadata, plots, rounding, scaling, temporal, text, tfidf),
-    *(data_cleaning, readers, tables),
+    *(column_types, data_cleaning, readers, tables),
 )
 
 
@@ -95,6 +95,10 @@ def core_make_features(
     derivation = Derivation(namespace, step.source_id, inputs, parameters)
     unchanged = find_unchanged_table(store, derivation, step.table)
     if unchanged:
+        # The limit is no part of what the table is made of: a stricter one must be met all the same
+        refuse_mostly_bad(
+            _reading(step), unchanged.rows, f"see {REJECTED} of {namespace}/{step.source_id}"
+        )
         return unchanged
     cleaned = _read_articles(store, inputs, step)
     training = split(cleaned.accepted, step.train_percent)
@@ -136,15 +140,19 @@ def read_metadata(store: Store, result: DerivedResult) -> tuple[FeatureMetadata,
 def _read_articles(
     store: Store, inputs: tuple[DerivedInput, ...], step: FeatureStep
 ) -> CleanResult:
-    reading = ProcessingStep(
+    reading = _reading(step)
+    cleaned = clean(read_rows(store, inputs, reading), ARTICLES)
+    refuse_mostly_bad(reading, cleaned.counts, first_problem(cleaned))
+    return cleaned
+
+
+def _reading(step: FeatureStep) -> ProcessingStep:
+    return ProcessingStep(
         source_id=step.source_id,
         inputs=step.inputs,
         table=ARTICLES,
         max_rejected_percent=step.max_rejected_percent,
     )
-    cleaned = clean(read_rows(store, inputs, reading), ARTICLES)
-    refuse_mostly_bad(reading, cleaned.counts, first_problem(cleaned))
-    return cleaned
 
 
 def _write(store: Store, step: FeatureStep, features: Features, info: WriteInfo) -> None:

@@ -136,6 +136,16 @@ def test_mostly_bad_rows_fail_and_leave_the_table_as_it_was(tmp_path: Path) -> N
     assert read_snapshot(store, REF).digest == first.table_digest
 
 
+def test_a_stricter_limit_counts_for_the_table_that_is_there(tmp_path: Path) -> None:
+    lines = articles_csv().splitlines(keepends=True)
+    lines[5] = lines[5].replace(b"Z,", b"Z,-", 1)
+    store = _store(tmp_path / "store", b"".join(lines))
+    _make(store)
+
+    with pytest.raises(PayloadError, match="1 of 1000 rows are rejected"):
+        _make(store, STEP.model_copy(update={"max_rejected_percent": 0}))
+
+
 def test_articles_that_are_not_there_are_named(tmp_path: Path) -> None:
     store = open_store((tmp_path / "store").as_uri(), durability="none")
 
