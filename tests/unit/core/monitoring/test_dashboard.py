@@ -135,4 +135,17 @@ def test_a_part_that_is_missing_is_said() -> None:
     page = render_dashboard("t", None, None, draw_plots(None, None, LIMITS))
 
     assert "The data was not checked" in page
+    assert "The runs were not measured" in page
+    assert "checks found nothing" not in page
+    assert "No run has ended yet" not in page
+
+
+def test_where_all_was_measured_nothing_found_is_said() -> None:
+    quality = _quality().model_copy(update={"results": ()})
+    flows = _flows().model_copy(update={"runs": (), "summaries": ()})
+
+    page = render_dashboard("t", quality, flows, {})
+
+    assert "0 checks found nothing" in page
     assert "No run has ended yet" in page
+    assert "critical tag" not in page
