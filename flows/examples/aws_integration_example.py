@@ -48,9 +48,9 @@ def find_buckets() -> list[str]:
 
 
 @task(name="Put Object", **RETRY)
-def put_object(bucket: str, data: bytes) -> StoredObject:
-    """Put the data under the time of now."""
-    return put_raw(bucket, data, utc_now())
+def put_object(bucket: str, data: Path | None) -> StoredObject:
+    """Put a file's bytes, or the sample, under the time of now."""
+    return put_raw(bucket, read_file(data) if data else SAMPLE, utc_now())
 
 
 @task(name="Call Function", **RETRY)
@@ -84,7 +84,7 @@ def retain(bucket: str, config: EnvironmentConfig) -> int | None:
 def aws_data_lake_integration(
     bucket: str,
     environment: Environment = "dev",
-    data: bytes = SAMPLE,
+    data: Path | None = None,
     function_url: str | None = None,
     deployment: str | None = None,
 ) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def aws_data_lake_integration(
     Args:
         bucket: An existing bucket.
         environment: Whose memory and retention count.
-        data: What to put.
+        data: File to put, else a small sample; parameters of a run are no place for its bytes.
         function_url: Address that gets the event.
         deployment: ``FLOW/NAME`` that is run for the event.
     """
@@ -133,7 +133,7 @@ def main() -> None:
     found = aws_data_lake_integration(
         options.bucket,
         options.environment,
-        read_file(options.data) if options.data else SAMPLE,
+        options.data,
         options.function_url,
         options.deployment,
     )

@@ -63,7 +63,8 @@ def bucket(s3: S3Server) -> Iterator[str]:
 def test_an_object_is_put_told_of_catalogued_and_will_expire(
     s3: S3Server, bucket: str, program: Program, tmp_path: Path
 ) -> None:
-    (tmp_path / "orders.json").write_text('[{"order": 1}]')
+    body = b"\xff" * 600_000  # neither text nor as short as the parameters of a run must be
+    (tmp_path / "orders.json").write_bytes(body)
     with Function(200).running() as function:
         arguments = ["--bucket", bucket, "--environment", "prod", "--data", "orders.json"]
         done = program(FILE, *arguments, "--function-url", function.url, **s3.environment)
@@ -76,7 +77,7 @@ def test_an_object_is_put_told_of_catalogued_and_will_expire(
     assert about["bucket"]["name"] == bucket
     client = client_for(S3Connection())
     stored = client.get_object(Bucket=bucket, Key=about["object"]["key"])
-    assert stored["Body"].read() == b'[{"order": 1}]'
+    assert stored["Body"].read() == body
     assert stored["ETag"].strip('"') == about["object"]["eTag"]
     assert found["calls"] == [{"kind": "http", "status": 200, "answer": "done"}]
     assert found["object"] in [entry["location"] for entry in found["catalog"]]

@@ -22,6 +22,7 @@ from airnub_prefect_starter.common.errors import (
     SourceUnavailableError,
 )
 from airnub_prefect_starter.core.configuration import ConfigModel
+from airnub_prefect_starter.core.redaction import redact_url
 from airnub_prefect_starter.core.store.digest import Digest
 from airnub_prefect_starter.core.store.s3_client import S3Connection, client_for
 from airnub_prefect_starter.core.store.s3_faults import status_of, translated
@@ -72,14 +73,16 @@ def list_buckets() -> list[str]:
 
 
 def put_raw(bucket: str, data: bytes, now: datetime) -> StoredObject:
-    """Put data below ``raw-data/YYYY/MM/DD/HHMMSS/data.json``, in UTC.
+    """Put data below ``raw-data/YYYY/MM/DD/HHMMSSffffff/data.json``, in UTC.
+
+    With microseconds, since a second put within a second would replace the first.
 
     Raises:
         ConfigError: There is no such bucket. No retry.
         StoreError: It cannot be put; retry where it is transient.
     """
     now = now.astimezone(UTC)
-    key = f"{RAW}{now:%Y/%m/%d/%H%M%S}/data.json"
+    key = f"{RAW}{now:%Y/%m/%d/%H%M%S%f}/data.json"
     with translated(f"Writing s3://{bucket}/{key}"):
         answer = _client().put_object(
             Bucket=bucket, Key=key, Body=data, ContentType="application/json"
@@ -122,8 +125,9 @@ def call_function(url: str, event: Mapping[str, Any], memory_mb: int) -> dict[st
         SourceUnavailableError: It does not answer, or with 408, 425, 429 or 5xx. A retry may help.
         SourceRejectedError: It answers with another error. No retry.
     """
+    shown = redact_url(url)
     if urlsplit(url).scheme not in {"http", "https"}:
-        raise ConfigError(f"{url[:200]!r} is no function", "Write http://… or https://…")
+        raise ConfigError(f"{shown[:200]!r} is no function", "Write http://… or https://…")
     try:
         answer = requests.post(
             url,
@@ -134,13 +138,13 @@ def call_function(url: str, event: Mapping[str, Any], memory_mb: int) -> dict[st
         )
     except RequestException as error:
         raise SourceUnavailableError(
-            f"The function {url} cannot be called: {type(error).__name__}", "Check --function-url"
+            f"The function {shown} cannot be called: {type(error).__name__}", "Check --function-url"
         ) from error
     code = answer.status_code
     if code >= 500 or code in _RETRIED:
-        raise SourceUnavailableError(f"The function {url} answered {code}", "Try again later")
+        raise SourceUnavailableError(f"The function {shown} answered {code}", "Try again later")
     if code >= 300:
-        raise SourceRejectedError(f"The function {url} answered {code}", "Look at its log")
+        raise SourceRejectedError(f"The function {shown} answered {code}", "Look at its log")
     return {"kind": "http", "status": code, "answer": answer.text[:1000]}
 
 

@@ -48,6 +48,13 @@ def test_a_function_without_an_address_is_refused() -> None:
         call_function("ftp://host/f", {}, 256)
 
 
+def test_no_message_has_the_password_of_a_function() -> None:
+    with pytest.raises(SourceUnavailableError) as caught:
+        call_function("http://user:hunter2@127.0.0.1:9/f?token=hunter3", {}, 256)
+
+    assert "hunter" not in str(caught.value)
+
+
 def test_a_function_that_is_away_may_be_called_again() -> None:
     with pytest.raises(SourceUnavailableError, match="cannot be called"):
         call_function("http://127.0.0.1:9/f", {}, 256)
