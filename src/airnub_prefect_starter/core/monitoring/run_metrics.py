@@ -31,6 +31,8 @@ _TYPES = {
     "rows": "Int64",
     "bytes_read": "Int64",
     "cpu_s": "Float64",
+    "cpu_limit_cores": "Float64",
+    "throttled_s": "Float64",
     "peak_memory_bytes": "Int64",
     "memory_limit_bytes": "Int64",
 }
@@ -49,6 +51,8 @@ class RunFacts(ConfigModel):
     rows: int | None = None
     bytes_read: int | None = None
     cpu_s: float | None = None
+    cpu_limit_cores: float | None = None
+    throttled_s: float | None = None
     peak_memory_bytes: int | None = None
     memory_limit_bytes: int | None = None
 
@@ -71,6 +75,8 @@ class RunSummary(ConfigModel):
     rows: int
     bytes_read: int
     cpu_s: float | None
+    cpu_limit_cores: float | None
+    throttled_s: float | None
     peak_memory_bytes: int | None
     memory_limit_bytes: int | None
     last_state: str
@@ -108,6 +114,8 @@ def _reported(run: RunFacts, own: RunReport | None, parts: Sequence[RunReport]) 
     if own and own.usage:
         found |= {
             "cpu_s": own.usage.cpu_ms / 1000,
+            "cpu_limit_cores": _thousandth(own.usage.cpu_limit_millicores),
+            "throttled_s": _thousandth(own.usage.throttled_ms),
             "peak_memory_bytes": own.usage.peak_memory_bytes,
             "memory_limit_bytes": own.usage.memory_limit_bytes,
         }
@@ -163,6 +171,8 @@ def _summary(subject: str, runs: Sequence[RunFacts]) -> RunSummary:
         rows=sum(run.rows or 0 for run in runs),
         bytes_read=sum(run.bytes_read or 0 for run in runs),
         cpu_s=last.cpu_s,
+        cpu_limit_cores=last.cpu_limit_cores,
+        throttled_s=last.throttled_s,
         peak_memory_bytes=max(
             (r.peak_memory_bytes for r in runs if r.peak_memory_bytes), default=None
         ),
@@ -245,6 +255,10 @@ def _by_subject(runs: Iterable[RunFacts]) -> Mapping[str, list[RunFacts]]:
     for run in sorted(runs, key=lambda each: (each.started_at, each.run_id)):
         found[run.subject].append(run)
     return found
+
+
+def _thousandth(value: int | None) -> float | None:
+    return None if value is None else value / 1000
 
 
 def _percentile(values: Sequence[float], percent: int) -> float | None:

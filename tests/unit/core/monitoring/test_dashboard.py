@@ -58,6 +58,8 @@ def _flows() -> FlowReport:
             duration_s=20 + number,
             peak_memory_bytes=300 << 20,
             memory_limit_bytes=512 << 20,
+            cpu_limit_cores=1.75,
+            throttled_s=0.25,
         )
         for number in range(5)
     )
@@ -105,6 +107,8 @@ def test_every_part_is_there_and_escaped(plots: dict[str, bytes]) -> None:
         "80.0%",
         "314.6 MB",
         "2.45",
+        "1.75",
+        "0.25",
         "a &lt;b&gt; &amp; c",
     ):
         assert text in page

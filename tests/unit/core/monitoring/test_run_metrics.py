@@ -125,13 +125,20 @@ def test_reports_add_volume_and_use_and_stages_have_that_of_their_categories() -
         started_at=START,
         finished_at=START,
         derived=(_result("stored", 8), _result("not_modified", 100)),
-        usage=ResourceUsage(cpu_ms=1500, peak_memory_bytes=100, memory_limit_bytes=400),
+        usage=ResourceUsage(
+            cpu_ms=1500,
+            peak_memory_bytes=100,
+            memory_limit_bytes=400,
+            cpu_limit_millicores=500,
+            throttled_ms=200,
+        ),
     )
     other = report.model_copy(update={"run_id": "009", "derived": (_result("stored", 2),)})
 
     plain, category, stage = with_reports(_runs([1, 2, 3]), [report, other])
 
     assert (category.rows, category.cpu_s, category.peak_memory_bytes) == (8, 1.5, 100)
+    assert (category.cpu_limit_cores, category.throttled_s) == (0.5, 0.2)
     assert (stage.rows, stage.cpu_s) == (10, None)
     assert (plain.rows, plain.cpu_s) == (None, None)
 
