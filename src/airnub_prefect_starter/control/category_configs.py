@@ -11,7 +11,11 @@ from typing import Any
 from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.names import Category, Stage
 from airnub_prefect_starter.common.settings import Settings
-from airnub_prefect_starter.control.cross_checks import check_flow_file, check_section
+from airnub_prefect_starter.control.cross_checks import (
+    check_flow_file,
+    check_section,
+    check_tables,
+)
 from airnub_prefect_starter.core.configuration import ConfigModel, YamlDocument, validate
 from airnub_prefect_starter.core.departments import Catalog
 from airnub_prefect_starter.core.variables import build_variables
@@ -62,6 +66,7 @@ def load_variables(catalog: Catalog, settings: Settings) -> dict[Stage, Mapping[
     mistakes: list[ConfigError] = []
     variables: dict[Stage, Mapping[str, Any]] = {}
     for entry in catalog.entries.values():
+        checked = []
         for stage, _ in entry.stages():
             mistakes += check_flow_file(stage, catalog.root)
             sections = {}
@@ -73,8 +78,10 @@ def load_variables(catalog: Catalog, settings: Settings) -> dict[Stage, Mapping[
                     mistakes.append(error)
                 else:
                     mistakes += check_section(entry, document, section)
+                    checked.append((document, section))
                     sections[category.id] = settings.resolve(document.value)
             variables[stage] = build_variables(stage, sections)
+        mistakes += check_tables(entry, checked)
     if mistakes:
         raise ExceptionGroup(f"{len(mistakes)} mistakes in the configuration", mistakes)
     return variables

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -44,6 +45,38 @@ def check_section(
             yield from _check_item(entry, place, item)
 
 
+def check_tables(
+    entry: DepartmentEntry, sections: Iterable[tuple[YamlDocument, ConfigModel]]
+) -> Iterator[ConfigError]:
+    """Find tables of the lake that two steps make, or that have one writer but no limit."""
+    from airnub_prefect_starter.core.lake.steps import limit_of  # noqa: PLC0415 - see `_refs`
+
+    places: dict[str, str] = {}
+    for place, step in _table_steps(sections):
+        first, limit = places.setdefault(step.table, place), limit_of(step.table)
+        if first != place:
+            yield ConfigError(f"{place}: {first} makes {step.table} too", "Rename one")
+        elif getattr(step, "writers", "single") == "single" and limit not in entry.spec.limits:
+            yield ConfigError(
+                f"{place}: {step.table} has no limit of one writer",
+                f"Add `{limit}: 1` to limits of configs/departments/{entry.name.id}.yaml",
+            )
+
+
+def _table_steps(
+    sections: Iterable[tuple[YamlDocument, ConfigModel]],
+) -> Iterator[tuple[str, Any]]:
+    from airnub_prefect_starter.core.features.steps import FeatureStep  # noqa: PLC0415 - see `_refs`
+    from airnub_prefect_starter.core.lake.gold_steps import GoldStep  # noqa: PLC0415
+    from airnub_prefect_starter.core.lake.steps import BronzeStep, SilverStep  # noqa: PLC0415
+
+    for document, section in sections:
+        for field, items in section:
+            for position, item in enumerate(items if isinstance(items, tuple) else ()):
+                if isinstance(item, BronzeStep | SilverStep | GoldStep | FeatureStep):
+                    yield document.place((field, position)), item
+
+
 def _check_routes(
     entry: DepartmentEntry, place: str, alerts: AlertsConfig
 ) -> Iterator[ConfigError]:
@@ -74,10 +107,13 @@ def _refs(item: BaseModel) -> tuple[str, ...]:
     # Deferred: pandas and matplotlib take a second, which every start of `airnub` would pay.
     from airnub_prefect_starter.core.analysis import AnalysisStep  # noqa: PLC0415
     from airnub_prefect_starter.core.data_cleaning import ProcessingStep  # noqa: PLC0415
+    from airnub_prefect_starter.core.features.steps import FeatureStep  # noqa: PLC0415
+    from airnub_prefect_starter.core.lake.gold_steps import GoldStep  # noqa: PLC0415
+    from airnub_prefect_starter.core.lake.steps import BronzeStep  # noqa: PLC0415
 
-    if isinstance(item, ProcessingStep):
+    if isinstance(item, ProcessingStep | BronzeStep | FeatureStep):
         return item.inputs
-    return tuple(item.tables.values()) if isinstance(item, AnalysisStep) else ()
+    return tuple(item.tables.values()) if isinstance(item, AnalysisStep | GoldStep) else ()
 
 
 def _known(place: str, what: str, name: str, known: set[str]) -> Iterator[ConfigError]:

@@ -6,15 +6,10 @@ from contextlib import contextmanager
 from prefect.concurrency.sync import concurrency
 
 from airnub_prefect_starter.common.names import Department
-from airnub_prefect_starter.core.lake.steps import Writers
+from airnub_prefect_starter.core.lake.steps import Writers, limit_of
 from airnub_prefect_starter.tasks.run_context import has_server
 
 _LEASE_S = 120
-
-
-def limit_of(table: str) -> str:
-    """Name a table's limit in its department's file: ``silver/flights`` → ``silver_flights``."""
-    return table.replace("/", "_").replace("-", "_")
 
 
 @contextmanager

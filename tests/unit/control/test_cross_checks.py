@@ -7,11 +7,16 @@ import pytest
 
 from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.names import Department
-from airnub_prefect_starter.control.cross_checks import check_flow_file, check_section
+from airnub_prefect_starter.control.cross_checks import (
+    check_flow_file,
+    check_section,
+    check_tables,
+)
 from airnub_prefect_starter.core.analysis import AnalysisStep
 from airnub_prefect_starter.core.configuration import ConfigModel, YamlDocument, validate
 from airnub_prefect_starter.core.data_cleaning import ProcessingStep
 from airnub_prefect_starter.core.departments import DepartmentEntry, DepartmentSpec
+from airnub_prefect_starter.core.lake.steps import BronzeStep
 from airnub_prefect_starter.core.monitoring.alert_config import AlertsConfig
 from airnub_prefect_starter.core.monitoring.config import SourceWatch, TableWatch
 from airnub_prefect_starter.core.sources import DatabaseSource, FileSource
@@ -22,6 +27,7 @@ ENTRY = DepartmentEntry(
         {
             "owners": ["a@b.ie"],
             "secrets": {"sources-token": "TOKEN"},
+            "limits": {"bronze_a": 1},
             "stages": {"ingestion": {"categories": {"files": {}}}},
         }
     ),
@@ -32,6 +38,7 @@ class Section(ConfigModel):
     files: tuple[FileSource, ...] = ()
     databases: tuple[DatabaseSource, ...] = ()
     tables: tuple[ProcessingStep, ...] = ()
+    bronze: tuple[BronzeStep, ...] = ()
     analyses: tuple[AnalysisStep, ...] = ()
     watched: tuple[TableWatch, ...] = ()
     sources: tuple[SourceWatch, ...] = ()
@@ -102,6 +109,13 @@ TABLE = "table: {key: [a], columns: [{name: a, dtype: int}]}"
             ],
         ),
         (
+            "bronze: [{name: a, inputs: [ingestion.file/a]}]",
+            [
+                "files.yaml:1:10: the department has no category of the ref ingestion.file/a: "
+                "'ingestion.file'. Did you mean 'ingestion.files'? Known: ingestion.files"
+            ],
+        ),
+        (
             "analyses: [{source_id: s, tables: {flights: x.y/z}, summaries: [flights_by_month]}]",
             [
                 "files.yaml:1:12: the department has no category of the ref x.y/z: 'x.y'. "
@@ -119,6 +133,7 @@ TABLE = "table: {key: [a], columns: [{name: a, dtype: int}]}"
         "secret",
         "password",
         "input of a table",
+        "input of a table of the lake",
         "table of an analysis",
     ],
 )
@@ -126,6 +141,24 @@ def test_a_mistake_has_its_place_and_what_is_known(
     mistakes: Callable[[str], list[str]], text: str, expected: list[str]
 ) -> None:
     assert mistakes(text) == expected
+
+
+def test_a_table_has_one_step_and_a_limit_where_it_has_one_writer(tmp_path: Path) -> None:
+    sections = []
+    for name, text in {
+        "one.yaml": "bronze: [{name: a, inputs: [x.y/a]}, {name: b, inputs: [x.y/a]}]",
+        "two.yaml": "bronze: [{name: a, inputs: [x.y/a]}]",
+        "many.yaml": "bronze: [{name: c, inputs: [x.y/a], writers: many}]",
+    }.items():
+        (tmp_path / name).write_text(text)
+        document = YamlDocument(tmp_path / name, name)
+        sections.append((document, validate(document, Section)))
+
+    assert [str(each) for each in check_tables(ENTRY, sections)] == [
+        "one.yaml:1:38: bronze/b has no limit of one writer. "
+        "Add `bronze_b: 1` to limits of configs/departments/alpha.yaml",
+        "two.yaml:1:10: one.yaml:1:10 makes bronze/a too. Rename one",
+    ]
 
 
 def test_a_flow_without_a_file_is_found(tmp_path: Path) -> None:

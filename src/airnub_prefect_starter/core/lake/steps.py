@@ -19,6 +19,11 @@ Severity = Literal["warning", "error"]
 Writers = Literal["single", "many"]
 
 
+def limit_of(table: str) -> str:
+    """Name a table's limit in its department's file: ``silver/flights`` → ``silver_flights``."""
+    return table.replace("/", "_").replace("-", "_")
+
+
 class _LakeStep(ConfigModel):
     name: TableName = Field(description="Name of the table in its layer")
     writers: Writers = Field(

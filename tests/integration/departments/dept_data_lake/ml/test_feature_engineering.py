@@ -10,11 +10,11 @@ from airnub_prefect_starter.core.features.articles import FeatureModel
 from airnub_prefect_starter.core.features.step import ENCODERS, METADATA
 from airnub_prefect_starter.core.features.steps import FeatureStep
 from airnub_prefect_starter.core.lake.lake import Lake
+from airnub_prefect_starter.core.lake.steps import limit_of
 from airnub_prefect_starter.core.manifest_models import DerivedResult
 from airnub_prefect_starter.core.sources import FileSource
 from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.demo.articles import articles_csv
-from airnub_prefect_starter.tasks.writing import limit_of
 from flows.dept_data_lake.ingestion.article_files.config import ArticleFilesConfig
 from flows.dept_data_lake.ingestion.article_files.ingest_article_files_flow_dept_data_lake import (
     ingest_article_files_flow_dept_data_lake,

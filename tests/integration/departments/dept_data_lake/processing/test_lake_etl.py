@@ -14,13 +14,12 @@ from airnub_prefect_starter.core.departments import load_catalog
 from airnub_prefect_starter.core.lake.gold_steps import GoldStep
 from airnub_prefect_starter.core.lake.lake import Lake
 from airnub_prefect_starter.core.lake.snapshots import read_snapshot
-from airnub_prefect_starter.core.lake.steps import BronzeStep, ForeignKey, SilverStep
+from airnub_prefect_starter.core.lake.steps import BronzeStep, ForeignKey, SilverStep, limit_of
 from airnub_prefect_starter.core.lineage import TraceNode, trace
 from airnub_prefect_starter.core.manifest_models import Source
 from airnub_prefect_starter.core.store import FetchCommit, Store
 from airnub_prefect_starter.core.tables import Column, TableSchema
 from airnub_prefect_starter.tasks.fan_out import PartialFailureError
-from airnub_prefect_starter.tasks.writing import limit_of
 from flows.dept_data_lake.processing.lake_etl.config import CATEGORY, LakeEtlConfig
 from flows.dept_data_lake.processing.lake_etl.refine_lake_flow_dept_data_lake import (
     refine_lake_flow_dept_data_lake,
