@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
+from airnub_prefect_starter.common.errors import StoreError
 from airnub_prefect_starter.core.configuration import ConfigModel
 from airnub_prefect_starter.core.lake.lake import Lake
-from airnub_prefect_starter.core.monitoring.checks import unusual
+from airnub_prefect_starter.core.monitoring.checks import check_unreadable, unusual
 from airnub_prefect_starter.core.monitoring.config import SeriesWatch
 from airnub_prefect_starter.core.monitoring.flow_config import BusinessMetric
 from airnub_prefect_starter.core.monitoring.quality import read_series
+from airnub_prefect_starter.core.monitoring.results import CheckResult
 
 _MOST = {"number": 1, "series": 400, "ranking": 15}
 
@@ -26,14 +28,25 @@ class Figure(ConfigModel):
     outliers: tuple[int, ...] = ()
 
 
-def figures(lake: Lake, metrics: Iterable[BusinessMetric]) -> tuple[Figure, ...]:
-    """Compute metrics; those of a table that is not there yet are left out.
+def figures(
+    lake: Lake, metrics: Iterable[BusinessMetric]
+) -> tuple[list[Figure], list[CheckResult]]:
+    """Compute metrics, and report those that cannot be; a table that is not there yet has none.
 
     Raises:
-        TableSchemaError: The SQL of a metric does not fit its table. No retry.
-        StoreError: A table cannot be read.
+        StoreError: The store does not answer just now. A retry may help.
     """
-    return tuple(_figure(lake, metric) for metric in metrics if lake.exists(metric.table))
+    found: list[Figure] = []
+    wrong: list[CheckResult] = []
+    for metric in metrics:
+        try:
+            if lake.exists(metric.table):
+                found.append(_figure(lake, metric))
+        except StoreError as error:
+            if error.transient:
+                raise
+            wrong.append(check_unreadable(metric.name, str(error)))
+    return found, wrong
 
 
 def _figure(lake: Lake, metric: BusinessMetric) -> Figure:

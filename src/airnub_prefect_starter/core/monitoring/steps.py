@@ -76,19 +76,19 @@ def core_measure_flows(
         run: The run that measures.
 
     Raises:
-        TableSchemaError: The SQL of a metric does not fit its table. No retry.
         StoreError: The store or a table cannot be read or written; retry where it is transient.
     """
     span, lake = timedelta(days=checks.days), Lake.of(store)
     known = with_reports(runs, recent_reports(store, now, span))
     keep_runs(lake, known, write_info(run, "".join(sorted(each.run_id for each in known))))
     history = read_runs(lake, now - span)
+    found, wrong = figures(lake, checks.business)
     report = FlowReport(
         checked_at=now,
         summaries=tuple(summarize(history)),
-        results=tuple(check_runs(history, checks.runs)),
+        results=(*check_runs(history, checks.runs), *wrong),
         runs=tuple(history),
-        figures=figures(lake, checks.business),
+        figures=tuple(found),
     )
     return keep_report(store, namespace, report, [], run)
 
