@@ -65,11 +65,11 @@ def land_files(source: str, items: list[ListedObject]) -> list[SourceResult]:
 
 
 @task(name="Make Tables", **RETRY)
-def make_tables(table: str, items: list[ListedObject]) -> ObjectTable:
+def make_tables(table: str, items: list[ListedObject], landed: list[SourceResult]) -> ObjectTable:
     """Make the bronze and the silver table of all files."""
     store = department_store(DEPARTMENT)
     return core_make_object_table(
-        store, table, items, landed=LANDED, namespace=TABLES, run=run_info()
+        store, table, items, landed=landed, namespace=TABLES, run=run_info()
     )
 
 
@@ -106,7 +106,7 @@ def s3_data_pipeline(source: str, table: str = "objects") -> ObjectTable:
     """
     items = list_files(source)
     landed = [result for some in _batches(items) for result in land_files(source, some)]
-    made = make_tables(table, items)
+    made = make_tables(table, items, landed)
     publish_files(table, items, landed, made)
     if made.unreadable:
         raise PayloadError(

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from airnub_prefect_starter.common.errors import PayloadError, TooLargeError
+from airnub_prefect_starter.common.errors import ConfigError, PayloadError, TooLargeError
 from airnub_prefect_starter.core import column_types, readers
 from airnub_prefect_starter.core.column_types import parse_column
 from airnub_prefect_starter.core.derivation import Derivation, code_digest, read_inputs
@@ -31,12 +31,14 @@ from airnub_prefect_starter.core.manifest_models import (
     DerivedResult,
     RowCounts,
     RunInfo,
+    SourceResult,
     canonical_json,
 )
 from airnub_prefect_starter.core.object_listing import ListedObject
 from airnub_prefect_starter.core.readers import READERS, columns_in
 from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.core.store.digest import Digest
+from airnub_prefect_starter.core.store.layout import REFS, ref_name
 from airnub_prefect_starter.core.tables import Column, ColumnType, TableSchema
 
 FILE, MODIFIED, SIZE = "_file", "_modified", "_size"
@@ -72,7 +74,7 @@ def core_make_object_table(
     table: str,
     items: Sequence[ListedObject],
     *,
-    landed: str,
+    landed: Sequence[SourceResult],
     namespace: str,
     run: RunInfo,
 ) -> ObjectTable:
@@ -85,17 +87,19 @@ def core_make_object_table(
         store: Where the files are, and the tables go.
         table: Name of the tables.
         items: The files.
-        landed: Namespace of the files.
+        landed: What became of each; its ref may lead to another run's file of the same name by now.
         namespace: Namespace of the tables' refs.
         run: Which run this is.
 
     Raises:
+        ConfigError: Another category makes a table of this name. No retry.
         PayloadError: No file can be read, or none has rows. No retry.
         TableConflictError: Another run wrote at the same moment. A retry helps.
         StoreError: The store cannot read or write; retry where it is transient.
     """
     work = _Work(store, table, namespace, run)
-    inputs = {item.name: read_inputs(store, [f"{landed}/{item.source_id}"])[0] for item in items}
+    work.refuse_table_of_another()
+    inputs = {item.name: _input(each) for item, each in zip(items, landed, strict=True)}
     parts, unreadable = _read_all(store, items, inputs)
     work.quarantine(unreadable, inputs)
     if len(unreadable) == len(items):
@@ -142,6 +146,15 @@ class _Work:
     namespace: str
     run: RunInfo
 
+    def refuse_table_of_another(self) -> None:
+        ours = {f"bronze.{self.table}", f"silver.{self.table}"}
+        for stat in self.store.backend.list(REFS):
+            namespace, source_id = ref_name(stat.key)
+            if source_id in ours and namespace != self.namespace:
+                raise ConfigError(
+                    f"{namespace} makes the table {self.table}", "Give --table another name"
+                )
+
     def bronze(self, inputs: tuple[DerivedInput, ...], rows: pd.DataFrame) -> DerivedResult:
         counts = RowCounts(rows_in=len(rows), rows_out=len(rows), rejected=0, duplicates=0)
         return self._commit("bronze", inputs, rows, counts)
@@ -164,6 +177,7 @@ class _Work:
             },
             dtype="str",
         )
+        lake.require_commits(table, "many")
         overwrite(lake, table, rows, WriteInfo(self.run, _digest(inputs.values())))
 
     def _commit(
@@ -240,6 +254,15 @@ def _inferred(text: pd.Series[Any]) -> pd.Series[Any]:
         if not any(mask.any() for mask, _ in parsed.problems):
             return parsed.values
     return text.mask(text.isin(_NA))
+
+
+def _input(landed: SourceResult) -> DerivedInput:
+    return DerivedInput(
+        namespace=landed.namespace,
+        source_id=landed.source_id,
+        manifest=landed.manifest,
+        blob=landed.blob.digest,
+    )
 
 
 def _digest(inputs: Any) -> str:

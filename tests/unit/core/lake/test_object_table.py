@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from airnub_prefect_starter.common.errors import PayloadError
+from airnub_prefect_starter.common.errors import ConfigError, PayloadError
 from airnub_prefect_starter.core.lake.lake import Lake
 from airnub_prefect_starter.core.lake.object_table import (
     FILE,
@@ -14,8 +14,13 @@ from airnub_prefect_starter.core.lake.object_table import (
     core_make_object_table,
     distinct,
 )
-from airnub_prefect_starter.core.manifest_models import RunInfo
-from airnub_prefect_starter.core.object_listing import land_object, list_objects, open_folder
+from airnub_prefect_starter.core.manifest_models import RunInfo, SourceResult
+from airnub_prefect_starter.core.object_listing import (
+    ListedObject,
+    land_object,
+    list_objects,
+    open_folder,
+)
 from airnub_prefect_starter.core.store import Store, open_store
 
 RUN = RunInfo()
@@ -26,17 +31,27 @@ def store(tmp_path: Path) -> Store:
     return open_store((tmp_path / "store").as_uri(), durability="none")
 
 
-def _make(store: Store, place: Path, files: dict[str, bytes]) -> ObjectTable:
+Landed = tuple[list[ListedObject], list[SourceResult]]
+
+
+def _land(store: Store, place: Path, files: dict[str, bytes]) -> Landed:
     place.mkdir(exist_ok=True)
     for name, body in files.items():
         (place / name).write_bytes(body)
     folder = open_folder(place.as_uri())
     items = list_objects(folder)
-    for item in items:
-        land_object(store, folder, item, namespace="files", run=RUN)
+    return items, [land_object(store, folder, each, namespace="files", run=RUN) for each in items]
+
+
+def _tables(store: Store, landed: Landed, namespace: str = "tables") -> ObjectTable:
+    items, results = landed
     return core_make_object_table(
-        store, "things", items, landed="files", namespace="tables", run=RUN
+        store, "things", items, landed=results, namespace=namespace, run=RUN
     )
+
+
+def _make(store: Store, place: Path, files: dict[str, bytes]) -> ObjectTable:
+    return _tables(store, _land(store, place, files))
 
 
 def _rows(**columns: list[str | None]) -> pd.DataFrame:
@@ -118,6 +133,26 @@ def test_nothing_readable_makes_no_table(store: Store, tmp_path: Path) -> None:
         _make(store, tmp_path / "in", {"bad.txt": b"hello"})
 
     assert Lake.of(store).tables() == ["quarantine/things"]
+
+
+def test_a_table_is_of_the_files_of_its_own_run(store: Store, tmp_path: Path) -> None:
+    ours = _land(store, tmp_path / "in", {"a.csv": b"id\n1\n"})
+    _land(store, tmp_path / "elsewhere", {"a.csv": b"id\n2\n"})
+
+    _tables(store, ours)
+
+    assert Lake.of(store).read("silver/things")["id"].tolist() == [1]
+
+
+def test_a_table_of_another_category_is_not_replaced(store: Store, tmp_path: Path) -> None:
+    landed = _land(store, tmp_path / "in", {"a.csv": b"id\n1\n"})
+    _tables(store, landed, namespace="processing.lake_etl")
+    version = Lake.of(store).open("silver/things").version()
+
+    with pytest.raises(ConfigError, match=r"processing\.lake_etl makes the table things"):
+        _tables(store, landed)
+
+    assert Lake.of(store).open("silver/things").version() == version
 
 
 def test_equal_files_are_equal_tables(store: Store, tmp_path: Path) -> None:
