@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
-from prefect.cache_policies import INPUTS
+from prefect.cache_policies import INPUTS, TASK_SOURCE
 
 from airnub_prefect_starter.control.programs import run_program, sample_sources
 from airnub_prefect_starter.core.examples.posts import (
@@ -32,7 +32,7 @@ from airnub_prefect_starter.tasks.retry import RETRY
 
 @task(
     name="Extract Posts",
-    cache_policy=INPUTS,
+    cache_policy=INPUTS + TASK_SOURCE,  # INPUTS alone is one key for all tasks
     cache_expiration=timedelta(hours=1),
     persist_result=True,
     **RETRY,

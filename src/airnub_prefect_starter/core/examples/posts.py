@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import pandas as pd
+import pyarrow as pa
 from pydantic import ValidationError
 
 from airnub_prefect_starter.common.errors import ConfigError, NoSpaceError, PayloadError
@@ -154,6 +155,7 @@ def load_posts(
 
     Raises:
         ConfigError: The folder cannot be written. No retry.
+        PayloadError: A field has values of several types, which a column cannot have. No retry.
         NoSpaceError: The disk is full. No retry.
     """
     digest = hashlib.sha256(raw).hexdigest()
@@ -161,7 +163,7 @@ def load_posts(
     summary = {"source_sha256": digest, **report.to_json()}
     files = {
         "raw": (f"posts_raw_{digest[:12]}.json", _as_list(raw)),
-        "processed": (f"posts_processed_{digest[:12]}.parquet", write_parquet(posts)),
+        "processed": (f"posts_processed_{digest[:12]}.parquet", _parquet(posts)),
         "analysis": (
             f"posts_analysis_{digest[:12]}.csv",
             measures.to_csv(index=False, lineterminator="\n").encode(),
@@ -212,6 +214,15 @@ def _lines(raw: bytes, url: str) -> bytes:
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise PayloadError(f"{url} is no JSON list of objects", "Give the address of posts")
     return b"".join(canonical_line(item, url) for item in items)
+
+
+def _parquet(posts: pd.DataFrame) -> bytes:
+    try:
+        return write_parquet(posts)
+    except (pa.ArrowException, OverflowError) as error:
+        raise PayloadError(
+            f"The posts make no table: {str(error)[:200]}", "Give each field values of one type"
+        ) from error
 
 
 def _as_list(raw: bytes) -> bytes:

@@ -72,6 +72,15 @@ def test_files_are_named_by_content(tmp_path: Path) -> None:
     assert "| raw |" in quality_markdown(report, first)
 
 
+@pytest.mark.parametrize("values", [(1, "x"), ({}, {}), (1, 10**30)], ids=str)
+def test_values_of_several_types_are_refused(tmp_path: Path, values: tuple[object, ...]) -> None:
+    raw = _raw(*({"id": value, "title": "A title", "body": LONG} for value in values))
+    posts = transform_posts(raw)
+
+    with pytest.raises(PayloadError, match="make no table"):
+        load_posts(raw, posts, check_quality(posts, 2), tmp_path)
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     taken = tmp_path / "file"
     taken.write_text("")
