@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -13,11 +14,12 @@ from airnub_prefect_starter.common.errors import (
     ConfigError,
     CorruptObjectError,
     ObjectNotFoundError,
+    TableSchemaError,
 )
 from airnub_prefect_starter.core.lake.faults import translated
 from airnub_prefect_starter.core.lake.lake import Lake, quoted
 from airnub_prefect_starter.core.lake.queries import select
-from airnub_prefect_starter.core.lake.writing import INPUTS, RUN_ID, UPKEEP
+from airnub_prefect_starter.core.lake.writing import INPUTS, RUN_ID, UPKEEP, columns_of
 from airnub_prefect_starter.core.manifest_models import Moment, Record
 
 
@@ -149,34 +151,48 @@ def last_changes(lake: Lake, table: str) -> tuple[Commit, ...]:
 def compare(lake: Lake, table: str, before: Commit, after: Commit) -> Difference:
     """Count the rows that are in one version alone; equal rows of one version count each.
 
-    Columns that only one version has are left out of the comparison.
+    Columns that only one version has are left out of the comparison, and those whose type changed
+    are compared as text.
 
     Raises:
+        TableSchemaError: The two have no column in common. No retry.
         ObjectNotFoundError: Maintenance removed the files of one of them. No retry.
         StoreError: A version cannot be read.
     """
     old, new = (lake.open(table, version=each.version) for each in (before, after))
-    names = [quoted(field.name) for field in new.schema().fields if field in old.schema().fields]
-    counts = _counts(", ".join(names))
+    was, now = columns_of(old), columns_of(new)
+    shared = {name: kind == was[name] for name, kind in now.items() if name in was}
+    if not shared:
+        raise TableSchemaError(
+            f"{table} has no column that it had in version {before.version}", "Compare others"
+        )
     try:
-        found = select(counts, {"old": old, "new": new}, what=f"Comparing {table}")
+        found = select(_counts(shared), {"old": old, "new": new}, what=f"Comparing {table}")
     except CorruptObjectError as error:
         raise _removed(table, before.version) from error
     rows_before, rows_after, added, removed = (int(value) for value in found.iloc[0])
     return Difference(table, before, after, rows_before, rows_after, added, removed)
 
 
-def _counts(names: str) -> str:
-    """Give the SQL; grouped rows need memory for the different ones only."""
+def _counts(shared: Mapping[str, bool]) -> str:
+    """Give the SQL for columns, and whether their types are equal.
+
+    Grouped rows need memory for the different ones only.
+    """
+    names = ", ".join(map(quoted, shared))
+    values = ", ".join(
+        quoted(name) if equal else f"CAST({quoted(name)} AS VARCHAR) AS {quoted(name)}"
+        for name, equal in shared.items()
+    )
     return f"""
     SELECT coalesce(sum(was), 0), coalesce(sum(is_now), 0),
            coalesce(sum(CASE WHEN is_now > was THEN is_now - was ELSE 0 END), 0),
            coalesce(sum(CASE WHEN was > is_now THEN was - is_now ELSE 0 END), 0)
     FROM (
         SELECT sum(was) AS was, sum(is_now) AS is_now FROM (
-            SELECT {names}, 1 AS was, 0 AS is_now FROM old
+            SELECT {values}, 1 AS was, 0 AS is_now FROM old
             UNION ALL
-            SELECT {names}, 0 AS was, 1 AS is_now FROM new
+            SELECT {values}, 0 AS was, 1 AS is_now FROM new
         ) GROUP BY {names}
     )"""
 
@@ -202,7 +218,7 @@ def core_compare_last_versions(lake: Lake, table: str) -> Travel:
         return Travel(table, None, "has had one version only")
     try:
         return Travel(table, compare(lake, table, *changes))
-    except ObjectNotFoundError as error:
+    except (ObjectNotFoundError, TableSchemaError) as error:
         return Travel(table, None, error.message)
 
 

@@ -12,6 +12,7 @@ from airnub_prefect_starter.common.errors import ConfigError, ObjectNotFoundErro
 from airnub_prefect_starter.core.lake.lake import Lake
 from airnub_prefect_starter.core.lake.time_travel import (
     compare,
+    core_compare_last_versions,
     find_commit,
     history,
     last_changes,
@@ -60,6 +61,26 @@ def test_rows_that_are_in_one_version_alone_are_counted(lake: Lake) -> None:
     assert (found.rows_before, found.rows_after) == (3, 3)
     # One of the two equal rows of JFK went; the column that only one version has does not count.
     assert (found.added, found.removed) == (1, 1)
+
+
+@pytest.mark.parametrize(("flights", "changed"), [(["1", "2", "2"], 0), (["1", "2", "9"], 1)])
+def test_a_column_of_another_type_is_compared_as_text(
+    lake: Lake, store: Store, flights: list[str], changed: int
+) -> None:
+    put_table(store, TABLE, OLD.assign(flights=flights), ["origin"])
+
+    found = compare(lake, TABLE, find_commit(lake, TABLE, 0), last_changes(lake, TABLE)[1])
+
+    assert (found.added, found.removed) == (changed, changed)
+
+
+def test_versions_without_a_column_in_common_are_not_compared(lake: Lake, store: Store) -> None:
+    put_table(store, TABLE, pd.DataFrame({"carrier": ["UA"]}), ["carrier"])
+
+    found = core_compare_last_versions(lake, TABLE)
+
+    assert found.difference is None
+    assert "no column" in found.why_not
 
 
 def test_a_version_compared_with_itself_has_no_difference(lake: Lake) -> None:
