@@ -97,6 +97,10 @@ class SilverStep(_LakeStep):
     @model_validator(mode="after")
     def _columns_exist(self) -> Self:
         known = set(self.contract.names)
+        if taken := sorted(known & {BATCH, BLOB, ROW}):
+            raise ValueError(f"{', '.join(taken)} are columns of our own")
+        if self.contract.partition_by:
+            raise ValueError("partition_by does not apply: a silver table is split by batch")
         for each in self.foreign_keys:
             if unknown := sorted(set(each.columns) - known):
                 raise ValueError(f"foreign key {each.rule}: no column {', '.join(unknown)}")

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from airnub_prefect_starter.core.lake.gold_steps import GoldStep
 from airnub_prefect_starter.core.lake.order import gold_needs, silver_needs, silver_waves
 from airnub_prefect_starter.core.lake.steps import BronzeStep, ForeignKey, SilverStep
-from airnub_prefect_starter.core.tables import Column, TableSchema
+from airnub_prefect_starter.core.tables import Column, ColumnType, TableSchema
 
 CONTRACT = TableSchema(columns=(Column(name="id", dtype="int"),), key=("id",))
 
@@ -14,6 +14,11 @@ CONTRACT = TableSchema(columns=(Column(name="id", dtype="int"),), key=("id",))
 def _step(name: str, *refers_to: str) -> SilverStep:
     keys = tuple(ForeignKey(columns=("id",), table=each, references=("id",)) for each in refers_to)
     return SilverStep(name=name, contract=CONTRACT, foreign_keys=keys)
+
+
+def _of(name: str, column: str, dtype: ColumnType) -> SilverStep:
+    contract = TableSchema(columns=(Column(name=column, dtype=dtype),), key=(column,))
+    return SilverStep(name=name, contract=contract)
 
 
 def test_tables_come_after_those_that_they_refer_to() -> None:
@@ -31,8 +36,10 @@ def test_tables_come_after_those_that_they_refer_to() -> None:
         ([_step("a", "b"), _step("b", "a")], "round in a circle"),
         ([_step("a", "nowhere")], r"not made: \['nowhere'\]"),
         ([_step("a"), _step("a")], "the same name"),
+        ([_step("a", "t"), _of("t", "id", "string")], "id of t are not there, or of other types"),
+        ([_step("a", "t"), _of("t", "no", "int")], "id of t are not there, or of other types"),
     ],
-    ids=["circle", "unknown", "twice"],
+    ids=["circle", "unknown", "twice", "type", "column"],
 )
 def test_an_order_that_cannot_be_is_refused(steps: list[SilverStep], why: str) -> None:
     with pytest.raises(ValueError, match=why):
@@ -75,3 +82,16 @@ def test_a_wrong_bronze_step_is_refused(values: dict[str, object], why: str) -> 
 def test_a_wrong_foreign_key_is_refused(key: dict[str, object], why: str) -> None:
     with pytest.raises(ValidationError, match=why):
         SilverStep.model_validate({"name": "s", "contract": CONTRACT, "foreign_keys": [key]})
+
+
+@pytest.mark.parametrize(
+    ("contract", "why"),
+    [
+        ({"columns": [{"name": "_row", "dtype": "int"}], "key": ["_row"]}, "columns of our own"),
+        ({**CONTRACT.model_dump(), "partition_by": ["id"]}, "partition_by does not apply"),
+    ],
+    ids=["our column", "partitions"],
+)
+def test_a_contract_of_no_silver_table_is_refused(contract: dict[str, object], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        SilverStep.model_validate({"name": "s", "contract": contract})
