@@ -25,13 +25,6 @@ def test_features_are_made_of_ingested_articles(alone: dict[str, str], tmp_path:
     assert len(Lake.of(store).read("features/articles")) == 1000
 
 
-def test_features_without_articles_say_what_to_run(alone: dict[str, str], tmp_path: Path) -> None:
-    done = start("ml/feature_engineering_pipeline.py", cwd=tmp_path, env=alone)
-
-    assert done.returncode == 22
-    assert "Run it first" in errors(done)[0]
-
-
 def test_monitoring_an_empty_lake_is_critical(alone: dict[str, str], tmp_path: Path) -> None:
     done = start("monitoring/data_quality_monitor.py", cwd=tmp_path, env=alone)
 
