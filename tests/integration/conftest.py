@@ -1,4 +1,4 @@
-"""Integration tests wait more than they work: two workers share the platforms (see Makefile)."""
+"""Integration tests wait more than they work: workers share the platforms (see Makefile)."""
 
 import os
 import tempfile
