@@ -1,7 +1,7 @@
 """Bronze: rows as they were received, all text, with the batch, the bytes and the line they are of.
 
 The table is partitioned by batch. A batch is written once: where the table has its bytes already,
-nothing is done. One batch is in memory at a time.
+as the same code reads them, nothing is done. One batch is in memory at a time.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ from airnub_prefect_starter.core.derivation import Derivation, code_digest, read
 from airnub_prefect_starter.core.lake.lake import Lake, literal, quoted
 from airnub_prefect_starter.core.lake.snapshots import (
     BatchCounts,
+    TableSnapshot,
     commit_snapshot,
     find_snapshot,
     find_unchanged_table,
+    last_derivation,
     take_snapshot,
 )
 from airnub_prefect_starter.core.lake.steps import BATCH, BLOB, ROW, BronzeStep
@@ -75,11 +77,13 @@ def core_load_bronze(
     if unchanged:
         return unchanged
     load.lake.require_commits(step.table, step.writers)
-    load.batches(inputs)
+    last = last_derivation(store, derivation)
+    load.batches(inputs, keep=last is not None and last.parameters == derivation.parameters)
     raise_failed(step.table, load.failed, len(step.inputs))
     previous = find_snapshot(store, f"{namespace}/{step.source_id}")
+    changed = _changed_since(previous, load.counts)
     snapshot = take_snapshot(
-        load.lake, step.table, key=(BATCH, ROW), previous=previous, changed=load.written
+        load.lake, step.table, key=(BATCH, ROW), previous=previous, changed=changed | load.written
     )
     added = load.added if previous is None else snapshot.changes
     changes = (*added, *load.lacks)
@@ -115,6 +119,18 @@ def raise_failed(table: str, failed: Mapping[str, StarterError], of: int) -> Non
     )
 
 
+def _changed_since(
+    previous: TableSnapshot | None, counts: Mapping[str, BatchCounts]
+) -> frozenset[str]:
+    """Name the batches of other bytes than then, whichever run wrote them: one may have failed."""
+    before = previous.batches if previous else {}
+    return frozenset(
+        batch
+        for batch, each in counts.items()
+        if batch not in before or before[batch].source != each.source
+    )
+
+
 def _parameters(step: BronzeStep) -> dict[str, object]:
     return {"code": code_digest(readers, sys.modules[__name__]), "reader": step.reader}
 
@@ -145,7 +161,7 @@ class _Load:
                 self.failed[text.rpartition("/")[2]] = error
         return tuple(found)
 
-    def batches(self, inputs: tuple[DerivedInput, ...]) -> None:
+    def batches(self, inputs: tuple[DerivedInput, ...], *, keep: bool) -> None:
         there = self._present()
         named = _named(inputs)
         self._remove({*there} - {*named, *self.failed})
@@ -155,7 +171,7 @@ class _Load:
             try:
                 if twin != batch:
                     self._skip(batch, given, twin, there)
-                elif there.get(batch, ("", 0))[0] == given.blob:
+                elif keep and there.get(batch, ("", 0))[0] == given.blob:
                     self._count(batch, given, there[batch][1])
                 else:
                     self._write(batch, given)

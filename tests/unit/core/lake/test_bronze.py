@@ -211,6 +211,32 @@ def test_what_was_stored_beside_a_failed_batch_is_not_taken_for_the_last_good_st
     assert [row[2] for row in _rows(store)] == ["1", "2", "3"]
 
 
+def test_what_was_stored_beside_a_failed_batch_has_a_digest_of_its_own(
+    store: Store, put_source: PutSource
+) -> None:
+    load(store, "f-01", "f-02")
+    before = snapshot(store, "bronze.flights").parts["f-02"].digest
+    put_source("ingestion.files/f-01", b"")
+    put_source("ingestion.files/f-02", csv("4,N1,NA"))  # as many rows as before
+    with pytest.raises(PayloadError):
+        load(store, "f-01", "f-02")
+    put_source("ingestion.files/f-01", JANUARY)
+
+    load(store, "f-01", "f-02")
+
+    assert snapshot(store, "bronze.flights").parts["f-02"].digest != before
+
+
+def test_another_reader_reads_what_is_there_again(store: Store, put_source: PutSource) -> None:
+    put_source("ingestion.files/j", b'{"a":"1"}\n')
+    load(store, "j", name="j")
+    assert Lake.of(store).read("bronze/j").empty  # one line, which is a header
+
+    load(store, "j", name="j", reader="json_lines")
+
+    assert Lake.of(store).read("bronze/j")["a"].tolist() == ["1"]
+
+
 def test_a_batch_that_was_never_ingested_fails_by_name(store: Store) -> None:
     with pytest.raises(ObjectNotFoundError, match=r"f-99: Input ingestion\.files/f-99"):
         load(store, "f-01", "f-99")
