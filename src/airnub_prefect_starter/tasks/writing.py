@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from prefect.concurrency.sync import concurrency
 
 from airnub_prefect_starter.common.names import Department
+from airnub_prefect_starter.common.settings import load_settings
+from airnub_prefect_starter.core.departments import load_catalog
 from airnub_prefect_starter.core.lake.steps import Writers, limit_of
 from airnub_prefect_starter.tasks.run_context import has_server
 
@@ -36,12 +38,13 @@ def no_writer(department: Department, table: str) -> Iterator[None]:
     """Keep a table's writers out while inside, whoever they are.
 
     Rows go to quarantine in the turn of their silver table. Tables of ``ops`` only grow, beside
-    which maintenance may run.
-
-    Raises:
-        ConcurrencySlotAcquisitionError: See `one_writer`.
+    which maintenance may run. A table that has no limit in the department's file has many writers,
+    since a single one writes nothing without it: what they commit meanwhile is a conflict, and
+    maintenance is tried again.
     """
     layer, _, name = table.partition("/")
     writer = f"silver/{name}" if layer == "quarantine" else table
-    with one_writer(department, writer, "many" if layer == "ops" else "single"):
+    limits = load_catalog(load_settings()).department(department.id).spec.limits
+    single = layer != "ops" and limit_of(writer) in limits
+    with one_writer(department, writer, "single" if single else "many"):
         yield

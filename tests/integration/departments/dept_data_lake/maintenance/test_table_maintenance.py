@@ -24,12 +24,13 @@ from tests.lake_kit import put_table
 
 CONFIG = TableMaintenanceConfig(upkeep=Upkeep(remove=True, retention_hours=0))
 DAYS = pd.DataFrame({"day": ["mon"]})
+INFO = WriteInfo(RunInfo(), "sha256:test")
 
 
 @pytest.fixture
 def limit(prefect_server: None) -> Iterator[str]:
-    """Register the limit that lets one writer at a time write silver/days, and its quarantine."""
-    name = f"{CATEGORY.department.id}.silver_days"
+    """Register the limit that lets one writer at a time write silver/posts, and its quarantine."""
+    name = f"{CATEGORY.department.id}.silver_posts"
     with get_client(sync_client=True) as client:
         client.create_global_concurrency_limit(
             GlobalConcurrencyLimitCreate(name=name, limit=1, active=True)
@@ -42,28 +43,42 @@ def limit(prefect_server: None) -> Iterator[str]:
 def store(store_of: StoreOf) -> Store:
     store = store_of(CATEGORY.department)
     for _ in range(2):
-        put_table(store, "silver/days", DAYS, ["day"])
+        put_table(store, "silver/posts", DAYS, ["day"])
     lake = Lake.of(store)
-    for table in ("quarantine/days", "ops/checks"):
+    for table in ("quarantine/posts", "ops/checks"):
         for _ in range(3):
-            append(lake, table, DAYS, WriteInfo(RunInfo(), "sha256:test"))
+            append(lake, table, DAYS, INFO)
     return store
 
 
 def test_every_table_has_few_files_and_the_same_rows(limit: str, store: Store) -> None:
     done = {each.table: each for each in maintain_tables_flow_dept_data_lake(CONFIG)}
 
-    assert set(done) == {"silver/days", "quarantine/days", "ops/checks"}
-    assert (done["silver/days"].joined, done["silver/days"].removed) == (0, 1)
+    assert set(done) == {"silver/posts", "quarantine/posts", "ops/checks"}
+    assert (done["silver/posts"].joined, done["silver/posts"].removed) == (0, 1)
     assert (done["ops/checks"].joined, done["ops/checks"].removed) == (3, 3)
     assert len(Lake.of(store).read("ops/checks")) == 3
 
 
-def test_a_table_without_a_limit_is_left_alone_and_fails_the_run(store: Store) -> None:
+def test_a_table_of_many_writers_has_no_limit_and_is_maintained(store: Store) -> None:
+    for _ in range(2):
+        append(Lake.of(store), "silver/days", DAYS, INFO)
+
     state = maintain_tables_flow_dept_data_lake(
         TableMaintenanceConfig(tables=("silver/days",), upkeep=CONFIG.upkeep), return_state=True
     )
 
+    assert state.is_completed(), state.message
+    assert len(Lake.of(store).open("silver/days").file_uris()) == 1
+
+
+def test_a_table_whose_limit_is_not_registered_is_left_alone_and_fails_the_run(
+    store: Store,
+) -> None:
+    state = maintain_tables_flow_dept_data_lake(
+        TableMaintenanceConfig(tables=("silver/posts",), upkeep=CONFIG.upkeep), return_state=True
+    )
+
     assert state.is_failed()
-    assert "silver/days" in (state.message or "")
-    assert Lake.of(store).open("silver/days").version() == 1
+    assert "silver/posts" in (state.message or "")
+    assert Lake.of(store).open("silver/posts").version() == 1
