@@ -85,8 +85,7 @@ def core_load_bronze(
     snapshot = take_snapshot(
         load.lake, step.table, key=(BATCH, ROW), previous=previous, changed=changed | load.written
     )
-    added = load.added if previous is None else snapshot.changes
-    changes = (*added, *load.lacks)
+    changes = (*snapshot.changes, *load.changes)
     described = {"batches": load.counts, "order": tuple(load.counts), "changes": changes}
     snapshot = snapshot.model_copy(update=described)
     rows = total(load.counts)
@@ -145,8 +144,7 @@ class _Load:
     failed: dict[str, StarterError] = field(default_factory=dict)
     counts: dict[str, BatchCounts] = field(default_factory=dict)
     written: set[str] = field(default_factory=set)
-    added: list[str] = field(default_factory=list)
-    lacks: list[str] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.lake = Lake.of(self.store)
@@ -164,7 +162,7 @@ class _Load:
     def batches(self, inputs: tuple[DerivedInput, ...], *, keep: bool) -> None:
         there = self._present()
         named = _named(inputs)
-        self._remove({*there} - {*named, *self.failed})
+        self._remove({batch for batch in {*there} - {*named} if not self._is_of_failed(batch)})
         first: dict[str, str] = {}
         for batch, given in named.items():
             twin = first.setdefault(given.blob, batch)
@@ -177,6 +175,10 @@ class _Load:
                     self._write(batch, given)
             except OF_ONE_BATCH as error:
                 self.failed[batch] = error
+
+    def _is_of_failed(self, batch: str) -> bool:
+        """Tell whether a batch is, or is an increment of, a source that could not be looked up."""
+        return any(batch == name or batch.startswith(f"{name}.") for name in self.failed)
 
     def _present(self) -> dict[str, tuple[str, int]]:
         if not self.lake.exists(self.step.table):
@@ -226,8 +228,8 @@ class _Load:
 
     def _note_columns(self, batch: str, columns: set[str]) -> None:
         if self._columns:
-            self.added += [f"{batch} added {name}" for name in sorted(columns - self._columns)]
-            self.lacks += [f"{batch} lacks {name}" for name in sorted(self._columns - columns)]
+            self.changes += [f"{batch} added {name}" for name in sorted(columns - self._columns)]
+            self.changes += [f"{batch} lacks {name}" for name in sorted(self._columns - columns)]
         self._columns |= columns
 
 

@@ -13,9 +13,11 @@ from airnub_prefect_starter.common.errors import (
     TableSchemaError,
 )
 from airnub_prefect_starter.core.lake.lake import Lake
-from airnub_prefect_starter.core.manifest_models import RowCounts
-from airnub_prefect_starter.core.store import Store
-from tests.unit.core.lake.kit import csv, load, snapshot
+from airnub_prefect_starter.core.manifest_models import RowCounts, Source, TableRead
+from airnub_prefect_starter.core.store import FetchCommit, Store
+from airnub_prefect_starter.core.store.digest import Digest
+from airnub_prefect_starter.core.store.layout import manifest_key
+from tests.unit.core.lake.kit import csv, load, refine, snapshot
 
 PutSource = Callable[..., object]
 TABLE = "bronze/flights"
@@ -124,7 +126,7 @@ def test_an_extra_column_is_added_and_told(store: Store, put_source: PutSource) 
 
     load(store, "f-01", "f-02")
 
-    assert snapshot(store, "bronze.flights").changes == ("added gate string",)
+    assert snapshot(store, "bronze.flights").changes == ("added gate string", "f-02 added gate")
     gates = Lake.of(store).query("SELECT id, gate FROM t ORDER BY id", {"t": TABLE})
     assert gates["gate"].fillna("").tolist() == ["", "", "A1"]
     assert load(store, "f-01", "f-02").outcome == "not_modified"
@@ -146,7 +148,11 @@ def test_a_column_that_a_later_batch_lacks_is_told(store: Store, put_source: Put
 
     load(store, "f-01", "f-02")
 
-    assert snapshot(store, "bronze.flights").changes == ("added gate string", "f-02 lacks tailnum")
+    assert snapshot(store, "bronze.flights").changes == (
+        "added gate string",
+        "f-02 added gate",
+        "f-02 lacks tailnum",
+    )
 
 
 BAD = {
@@ -235,6 +241,36 @@ def test_another_reader_reads_what_is_there_again(store: Store, put_source: PutS
     load(store, "j", name="j", reader="json_lines")
 
     assert Lake.of(store).read("bronze/j")["a"].tolist() == ["1"]
+
+
+def _continued(store: Store, body: bytes, before: str | None) -> str:
+    url = "sqlite:////sample.db"
+    with store.spool() as spool:
+        spool.write(body)
+        digest = Digest.of(b"columns").text
+        read = TableRead(columns=(), schema_digest=digest, rows=1, continues=before)
+        source = Source(url=url, final_url=url)
+        committed = store.commit_fetch(
+            FetchCommit("ingestion.files", "g", source=source, spool=spool, table=read)
+        )
+    return committed.ref.manifest.digest
+
+
+def test_increments_stay_while_one_of_them_is_lost(store: Store, put_source: PutSource) -> None:
+    digests: list[str] = []
+    for row in ("1,N1,1", "2,N1,1", "2,N1,2", "2,N1,3"):
+        digests.append(_continued(store, csv(row), digests[-1] if digests else None))
+    load(store, "g")
+    before = _rows(store)
+    refine(store)
+    kept = Lake.of(store).query("SELECT id, delay FROM t ORDER BY id", {"t": "silver/flights"})
+    assert kept.to_numpy().tolist() == [[1, 1], [2, 3]]  # of rows with one key the newest
+    store.backend.delete([manifest_key(Digest(digests[0]))])
+
+    with pytest.raises(ObjectNotFoundError):
+        load(store, "g")
+
+    assert _rows(store) == before
 
 
 def test_a_batch_that_was_never_ingested_fails_by_name(store: Store) -> None:
