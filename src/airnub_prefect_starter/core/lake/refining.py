@@ -22,11 +22,13 @@ class Refined:
     Attributes:
         accepted: The contract's columns, then the batch and the row that each came from.
         rejected: A line per problem: batch, bytes, row, rule, column, value, the row as JSON.
+        flags: Which accepted rows each rule that only warns is about; a column per rule.
         counts: Rows in, out, rejected and duplicate; warnings and rejections by rule.
     """
 
     accepted: pd.DataFrame
     rejected: pd.DataFrame
+    flags: pd.DataFrame
     counts: BatchCounts
 
     def without(self, keys: pd.DataFrame) -> Refined:
@@ -36,13 +38,15 @@ class Refined:
         names = list(keys.columns)
         shared = pd.MultiIndex.from_frame(self.accepted[names]).isin(pd.MultiIndex.from_frame(keys))
         count = int(shared.sum())
+        flags = self.flags[~shared].reset_index(drop=True)
         update = {
+            "warnings": _flagged(flags),
             "rows_out": self.counts.rows_out - count,
             "duplicates": self.counts.duplicates + count,
             "shared": count,
         }
         accepted = self.accepted[~shared].reset_index(drop=True)
-        return Refined(accepted, self.rejected, self.counts.model_copy(update=update))
+        return Refined(accepted, self.rejected, flags, self.counts.model_copy(update=update))
 
 
 def refine(raw: pd.DataFrame, step: SilverStep, keys: Keys, source: str) -> Refined:
@@ -66,19 +70,24 @@ def refine(raw: pd.DataFrame, step: SilverStep, keys: Keys, source: str) -> Refi
     good = typed[~typed.index.isin(problems["position"])]
     repeated = good.duplicated(subset=list(step.contract.key), keep="first")
     unique = good[~repeated]
-    warned = {each.rule: int(bad[unique.index].sum()) for each, bad in orphans.items()}
-    warned |= {each.missing_rule: _missing(unique, each) for each in orphans}
+    flags = pd.DataFrame(
+        {
+            **{each.rule: bad[unique.index] for each, bad in orphans.items()},
+            **{each.missing_rule: _refers_to_nothing(unique, each) for each in orphans},
+        },
+        index=unique.index,
+    ).reset_index(drop=True)
     counts = BatchCounts(
         rows_in=len(raw),
         rows_out=len(unique),
         rejected=len(raw) - len(good),
         duplicates=int(repeated.sum()),
         source=source,
-        warnings={rule: count for rule, count in warned.items() if count},
+        warnings=_flagged(flags),
         rejected_by=_by_rule(problems),
     )
     accepted = unique.join(raw[[BATCH, ROW]]).reset_index(drop=True)
-    return Refined(accepted, _quarantined(raw, problems), counts)
+    return Refined(accepted, _quarantined(raw, problems), flags, counts)
 
 
 def _rejects(foreign_key: ForeignKey) -> bool:
@@ -101,8 +110,12 @@ def _orphans(
     return pd.Series(~known, typed.index) & columns.notna().all(axis="columns")
 
 
-def _missing(rows: pd.DataFrame, foreign_key: ForeignKey) -> int:
-    return int(rows[list(foreign_key.columns)].isna().any(axis="columns").sum())
+def _refers_to_nothing(rows: pd.DataFrame, foreign_key: ForeignKey) -> pd.Series[bool]:
+    return rows[list(foreign_key.columns)].isna().any(axis="columns")
+
+
+def _flagged(flags: pd.DataFrame) -> dict[str, int]:
+    return {str(rule): int(count) for rule, count in flags.sum().items() if count}
 
 
 def _problems_of(

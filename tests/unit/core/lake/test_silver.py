@@ -258,6 +258,20 @@ def test_a_missing_reference_is_told_apart_from_an_unknown_one(
     }
 
 
+def test_what_an_earlier_batch_has_too_is_not_warned_about(
+    store: Store, put_source: PutSource
+) -> None:
+    put_source("ingestion.files/f-01", csv("1,N9,5", "2,,5"))
+    put_source("ingestion.files/f-02", csv("1,N9,6", "2,,6", "3,N9,6"))
+    load(store, "f-01", "f-02")
+
+    refine(store, _merged(foreign_keys=[KNOWN_PLANE]))
+
+    batches = snapshot(store, "silver.flights").batches
+    assert batches["f-01"].warnings == {"tailnum in planes": 1, "tailnum missing": 1}
+    assert batches["f-02"].warnings == {"tailnum in planes": 1}
+
+
 def test_a_change_of_the_other_table_is_looked_at_again(
     store: Store, put_source: PutSource
 ) -> None:
