@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal, NoReturn
 
 import pandas as pd
@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from airnub_prefect_starter.common.errors import PayloadError
 from airnub_prefect_starter.core.html import extract_tables
-from airnub_prefect_starter.core.tables import TableSchema
+from airnub_prefect_starter.core.tables import Column, TableSchema
 
 ReaderName = Literal["csv", "json_lines", "html_table", "parquet"]
 Reader = Callable[[bytes, TableSchema], pd.DataFrame]
@@ -138,6 +138,27 @@ def columns_in(raw: bytes, reader: ReaderName) -> list[str]:
         except (pa.ArrowInvalid, OSError) as error:
             _refuse("Parquet", error)
     raise PayloadError(f"The reader {reader} has no columns of its own", "State a schema")
+
+
+def read_whole(raw: bytes, reader: ReaderName, own: Collection[str]) -> pd.DataFrame:
+    """Read all columns that a source has as text.
+
+    Args:
+        raw: The bytes.
+        reader: How to read them.
+        own: Names of columns that are added later, which the source may not have.
+
+    Raises:
+        PayloadError: It is not of the format, or has a column of ours or without a plain name. No
+            retry.
+    """
+    names = columns_in(raw, reader)
+    if taken := sorted({*own} & {*names}):
+        raise PayloadError(f"it has columns of our own: {taken}", "Rename them at the source")
+    if not all(name.strip() and min(name) >= " " for name in names):
+        raise PayloadError(f"a column has no plain name: {names[:40]}", "Name it at the source")
+    columns = tuple(Column(name=name, dtype="string", nullable=True) for name in names)
+    return READERS[reader](raw, TableSchema.model_construct(columns=columns, key=()))
 
 
 def csv_header(raw: bytes) -> list[str]:

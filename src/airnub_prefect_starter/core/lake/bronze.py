@@ -41,9 +41,8 @@ from airnub_prefect_starter.core.manifest_models import (
     RowCounts,
     RunInfo,
 )
-from airnub_prefect_starter.core.readers import READERS, columns_in
+from airnub_prefect_starter.core.readers import read_whole
 from airnub_prefect_starter.core.store import Store
-from airnub_prefect_starter.core.tables import Column, TableSchema
 
 # What is wrong with one batch alone: the others are loaded all the same.
 OF_ONE_BATCH = (
@@ -245,14 +244,6 @@ def _named(inputs: tuple[DerivedInput, ...]) -> dict[str, DerivedInput]:
 
 
 def _received(store: Store, given: DerivedInput, step: BronzeStep, batch: str) -> pd.DataFrame:
-    raw = content_of(store, given)
-    names = columns_in(raw, step.reader)
-    if taken := sorted({BATCH, BLOB, ROW} & set(names)):
-        raise PayloadError(f"it has columns of our own: {taken}", "Rename them at the source")
-    if not all(name.strip() and min(name) >= " " for name in names):
-        raise PayloadError(f"a column has no plain name: {names[:40]}", "Name it at the source")
-    columns = tuple(Column(name=name, dtype="string", nullable=True) for name in names)
-    schema = TableSchema.model_construct(columns=columns, key=())
-    frame = READERS[step.reader](raw, schema)
+    frame = read_whole(content_of(store, given), step.reader, (BATCH, BLOB, ROW))
     frame[BATCH], frame[BLOB], frame[ROW] = batch, given.blob, frame.index
     return frame.reset_index(drop=True)

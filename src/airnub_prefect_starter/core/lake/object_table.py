@@ -35,11 +35,11 @@ from airnub_prefect_starter.core.manifest_models import (
     canonical_json,
 )
 from airnub_prefect_starter.core.object_listing import ListedObject
-from airnub_prefect_starter.core.readers import READERS, columns_in
+from airnub_prefect_starter.core.readers import read_whole
 from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.core.store.digest import Digest
 from airnub_prefect_starter.core.store.layout import REFS, ref_name
-from airnub_prefect_starter.core.tables import Column, ColumnType, TableSchema
+from airnub_prefect_starter.core.tables import Column, ColumnType
 
 FILE, MODIFIED, SIZE = "_file", "_modified", "_size"
 LINEAGE = (BATCH, BLOB, ROW, FILE, MODIFIED, SIZE)
@@ -217,12 +217,7 @@ def _read(store: Store, item: ListedObject, given: DerivedInput) -> pd.DataFrame
     if not raw.strip():
         raise PayloadError("it is empty", "Upload it again")
     raw = _as_lines(raw, item.name) if kind == "json" else raw
-    names = columns_in(raw, reader)
-    if taken := sorted({*LINEAGE} & {*names}):
-        raise PayloadError(f"it has columns of our own: {taken}", "Rename them")
-    columns = tuple(Column(name=name or "_", dtype="string", nullable=True) for name in names)
-    schema = TableSchema.model_construct(columns=columns, key=())
-    frame = READERS[reader](raw, schema)
+    frame = read_whole(raw, reader, LINEAGE)
     lineage: dict[str, Any] = {
         BATCH: given.source_id,
         BLOB: given.blob,

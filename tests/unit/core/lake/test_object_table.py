@@ -110,6 +110,7 @@ def test_forms_of_json_are_read_alike(store: Store, tmp_path: Path) -> None:
         ("bad.csv", b'a\n"open\n', "quotation"),
         ("bad.txt", b"hello", "none of csv"),
         ("empty.csv", b"", "empty"),
+        ("nameless.json", b'[{"": 1}]', "no plain name"),
         ("ours.csv", b"a,_file\n1,2\n", "columns of our own"),
     ],
 )
