@@ -1,6 +1,7 @@
 """Extract posts from an API, measure them, load three formats, and report on their quality.
 
-The answer of an address is kept for an hour (Prefect's cache), so that a second run asks nobody.
+The answer of a server is kept for an hour (Prefect's cache), so that a second run asks nobody; a
+file is always read, for it may be another one by then.
 Files are named by the content of the answer: equal posts give equal files.
 
 Examples:
@@ -75,7 +76,8 @@ def basic_etl_pipeline(
         output_dir: Where the files go.
         refresh: Ask the source even where its answer is kept.
     """
-    raw = extract.with_options(refresh_cache=refresh)(api_url)
+    is_file = api_url.startswith("file:")
+    raw = extract.with_options(refresh_cache=refresh or is_file)(api_url)
     posts = transform(raw)
     report = check_quality(posts, rows_in=len(raw.splitlines()))
     files = load(raw, posts, report, output_dir)

@@ -41,6 +41,15 @@ def test_a_file_becomes_three_formats_without_any_server(
     assert json.loads(files["summary"].read_bytes())["recommendations"] == []
 
 
+def test_a_file_that_changed_is_read_again(program: Program, tmp_path: Path) -> None:
+    posts = tmp_path / "posts.json"
+    for count in (1, 2):
+        posts.write_text(json.dumps([{**GOOD, "id": number} for number in range(count)]))
+        done = program(FILE, "--api-url", posts.as_uri())
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["rows_in"] == count
+
+
 def test_the_source_is_asked_once_an_hour_and_files_stay_the_same(
     program: Program, sources: FaultServer, tmp_path: Path
 ) -> None:
