@@ -13,6 +13,7 @@ from airnub_prefect_starter.common.names import Category, Stage, nearest
 from airnub_prefect_starter.core.configuration import ConfigModel, YamlDocument
 from airnub_prefect_starter.core.departments import DepartmentEntry
 from airnub_prefect_starter.core.derivation import split_ref
+from airnub_prefect_starter.core.lake.table_step import TableStep, limit_of
 from airnub_prefect_starter.core.monitoring.alert_config import AlertsConfig
 from airnub_prefect_starter.core.monitoring.config import SourceWatch, TableWatch
 from airnub_prefect_starter.core.sources import DatabaseSource, HttpSource
@@ -49,8 +50,6 @@ def check_tables(
     entry: DepartmentEntry, sections: Iterable[tuple[YamlDocument, ConfigModel]]
 ) -> Iterator[ConfigError]:
     """Find tables of the lake that two steps make, or that have one writer but no limit."""
-    from airnub_prefect_starter.core.lake.steps import limit_of  # noqa: PLC0415 - see `_refs`
-
     places: dict[str, str] = {}
     for place, step in _table_steps(sections):
         first, limit = places.setdefault(step.table, place), limit_of(step.table)
@@ -66,14 +65,10 @@ def check_tables(
 def _table_steps(
     sections: Iterable[tuple[YamlDocument, ConfigModel]],
 ) -> Iterator[tuple[str, Any]]:
-    from airnub_prefect_starter.core.features.steps import FeatureStep  # noqa: PLC0415 - see `_refs`
-    from airnub_prefect_starter.core.lake.gold_steps import GoldStep  # noqa: PLC0415
-    from airnub_prefect_starter.core.lake.steps import BronzeStep, SilverStep  # noqa: PLC0415
-
     for document, section in sections:
         for field, items in section:
             for position, item in enumerate(items if isinstance(items, tuple) else ()):
-                if isinstance(item, BronzeStep | SilverStep | GoldStep | FeatureStep):
+                if isinstance(item, TableStep):
                     yield document.place((field, position)), item
 
 

@@ -8,7 +8,7 @@ from prefect.concurrency.sync import concurrency
 from airnub_prefect_starter.common.names import Department
 from airnub_prefect_starter.common.settings import load_settings
 from airnub_prefect_starter.core.departments import load_catalog
-from airnub_prefect_starter.core.lake.steps import Writers, limit_of
+from airnub_prefect_starter.core.lake.table_step import Writers, limit_of
 from airnub_prefect_starter.tasks.run_context import has_server
 
 _LEASE_S = 120

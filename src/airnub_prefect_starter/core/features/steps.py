@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from airnub_prefect_starter.core.configuration import ConfigModel
+from airnub_prefect_starter.core.lake.table_step import TableStep
 from airnub_prefect_starter.core.manifest_models import RefText, StoreName
 
 
@@ -18,7 +19,7 @@ class TermOptions(ConfigModel):
     )
 
 
-class FeatureStep(ConfigModel):
+class FeatureStep(TableStep):
     """One table of features to make of articles."""
 
     source_id: StoreName = Field(description="Name of the ref in this category's namespace")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from airnub_prefect_starter.core.configuration import ConfigModel
+from airnub_prefect_starter.core.lake.table_step import TableStep
 from airnub_prefect_starter.core.manifest_models import RefText
 
 _Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
@@ -25,7 +25,7 @@ def check_select(sql: str) -> str:
     return sql
 
 
-class GoldStep(ConfigModel):
+class GoldStep(TableStep):
     """One gold table: an aggregate of silver tables, by SQL.
 
     Equal rows must give equal results: a sum of floats depends on the order in which they come, so

@@ -18,7 +18,7 @@ from deltalake import DeltaTable, QueryBuilder
 
 from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.core.lake.faults import translated
-from airnub_prefect_starter.core.lake.steps import Writers
+from airnub_prefect_starter.core.lake.table_step import Writers
 from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.core.store.layout import Key
 from airnub_prefect_starter.core.store.protocol import StoreBackend

@@ -1,4 +1,4 @@
-"""What the lake's steps are made of: configuration models only, so that they import in no time."""
+"""What the lake's steps are made of: configuration models only."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from airnub_prefect_starter.core.configuration import ConfigModel
+from airnub_prefect_starter.core.lake.table_step import TableStep, Writers
 from airnub_prefect_starter.core.manifest_models import RefText
 from airnub_prefect_starter.core.tables import TableSchema
 
@@ -16,15 +17,9 @@ BATCH, BLOB, ROW = "_batch", "_blob", "_row"
 TableName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 ReaderName = Literal["csv", "json_lines", "parquet"]
 Severity = Literal["warning", "error"]
-Writers = Literal["single", "many"]
 
 
-def limit_of(table: str) -> str:
-    """Name a table's limit in its department's file: ``silver/flights`` → ``silver_flights``."""
-    return table.replace("/", "_").replace("-", "_")
-
-
-class _LakeStep(ConfigModel):
+class _LakeStep(TableStep):
     name: TableName = Field(description="Name of the table in its layer")
     writers: Writers = Field(
         default="single",

@@ -10,7 +10,7 @@ from airnub_prefect_starter.core.features.articles import FeatureModel
 from airnub_prefect_starter.core.features.step import ENCODERS, METADATA
 from airnub_prefect_starter.core.features.steps import FeatureStep
 from airnub_prefect_starter.core.lake.lake import Lake
-from airnub_prefect_starter.core.lake.steps import limit_of
+from airnub_prefect_starter.core.lake.table_step import limit_of
 from airnub_prefect_starter.core.manifest_models import DerivedResult
 from airnub_prefect_starter.core.sources import FileSource
 from airnub_prefect_starter.core.store import Store

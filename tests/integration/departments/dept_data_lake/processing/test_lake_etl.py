@@ -14,7 +14,8 @@ from airnub_prefect_starter.core.departments import load_catalog
 from airnub_prefect_starter.core.lake.gold_steps import GoldStep
 from airnub_prefect_starter.core.lake.lake import Lake
 from airnub_prefect_starter.core.lake.snapshots import read_snapshot
-from airnub_prefect_starter.core.lake.steps import BronzeStep, ForeignKey, SilverStep, limit_of
+from airnub_prefect_starter.core.lake.steps import BronzeStep, ForeignKey, SilverStep
+from airnub_prefect_starter.core.lake.table_step import limit_of
 from airnub_prefect_starter.core.lineage import TraceNode, trace
 from airnub_prefect_starter.core.manifest_models import Source
 from airnub_prefect_starter.core.store import FetchCommit, Store
