@@ -13,11 +13,12 @@ from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 MINIO = "minio"  # the platform whose store is in a bucket; see integration/flows/kit.py
+# Each group needs its platform once; none should take much longer than the others.
 _GROUPS = {
-    # The longest; each group needs its platform once.
     "integration/control": "control",
     "integration/departments": "lake",
     "integration/entry_points": "lake",
+    "integration/flows": "flows",
     "integration/lake": "lake",
     "integration": "others",
     "e2e/k8s": "cluster",
