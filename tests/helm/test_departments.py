@@ -8,6 +8,7 @@ import yaml
 from airnub_prefect_starter.core.cluster import ClusterConfig, GenericJobs
 from tests.helm.kit import CHART, PROFILES, find, kind, profile, render
 
+LAKE = "airnub-dept-data-lake"
 ALPHA = "airnub-dept-project-alpha"
 BETA = "airnub-dept-project-beta"
 WORKER = "airnub-worker-airnub"
@@ -69,7 +70,7 @@ def test_values_are_merged_over_the_file() -> None:
     assert "airnub-dept-machine-learning" in _observed(manifests, WORKER)
 
 
-@pytest.mark.parametrize("namespace", [ALPHA, BETA, "airnub"])
+@pytest.mark.parametrize("namespace", [LAKE, ALPHA, BETA, "airnub"])
 def test_the_worker_may_do_what_prefect_needs_and_no_more(namespace: str) -> None:
     manifests = profile("local")
     role = find(manifests, "Role", WORKER, namespace)
@@ -105,8 +106,9 @@ def test_a_pool_of_its_own_has_its_own_worker_for_its_departments_alone() -> Non
     assert own["spec"]["replicas"] == 2
     assert shared["spec"]["replicas"] == 1
     assert _observed(manifests, "airnub-worker-ml") == ["airnub-dept-machine-learning"]
-    assert _observed(manifests, WORKER) == [ALPHA, BETA, "airnub"]
+    assert _observed(manifests, WORKER) == [LAKE, ALPHA, BETA, "airnub"]
     assert roles == {
+        (LAKE, WORKER),
         (ALPHA, WORKER),
         (BETA, WORKER),
         ("airnub", WORKER),
@@ -120,19 +122,22 @@ def test_flows_of_no_department_have_a_worker_whatever_the_pools_are_called() ->
         *PROFILES["local"],
         *("--set", "departments.project_alpha.workPool=zeta"),
         *("--set", "departments.project_beta.workPool=beta"),
+        *("--set", "departments.data_lake.workPool=zeta"),
     )
     text = find(manifests, "ConfigMap", "airnub-cluster")["data"]["cluster.yaml"]
 
     assert yaml.safe_load(text)["generic"]["work_pool"] == "beta"
     assert _observed(manifests, "airnub-worker-beta") == [BETA, "airnub"]
-    assert _observed(manifests, "airnub-worker-zeta") == [ALPHA]
+    assert _observed(manifests, "airnub-worker-zeta") == [LAKE, ALPHA]
 
 
 def test_plain_prefect_gets_the_same_as_the_release_airnub() -> None:
     text = find(profile("default"), "ConfigMap", "airnub-cluster")["data"]["cluster.yaml"]
 
-    # What `airnub render` writes for a release that nobody has described.
-    assert ClusterConfig.model_validate(yaml.safe_load(text)).generic == GenericJobs()
+    # What `airnub render` writes for a release that nobody has described, but for addresses.
+    found = ClusterConfig.model_validate(yaml.safe_load(text)).generic
+    assert found.env == {"WAREHOUSE_URL": "none"}
+    assert found.model_copy(update={"env": {}}) == GenericJobs()
 
 
 def test_two_workers_of_a_pool_do_not_end_together() -> None:
@@ -149,7 +154,7 @@ def test_hundreds_of_departments_share_one_worker() -> None:
     many = [part for i in range(200) for part in ("--set", f"departments.d{i}.workPool=airnub")]
     manifests = render(*PROFILES["local"], *many)
 
-    assert len(kind(manifests, "Namespace")) == 202
+    assert len(kind(manifests, "Namespace")) == 203
     assert [each["metadata"]["name"] for each in kind(manifests, "Deployment")].count(WORKER) == 1
 
 
@@ -196,7 +201,11 @@ def test_each_department_has_its_own_key_and_bootstrap_knows_all() -> None:
     users = find(manifests, "Secret", "airnub-s3-users")["stringData"]
     keys = {
         name: find(manifests, "Secret", "airnub-s3", namespace)["stringData"]
-        for name, namespace in (("project_alpha", ALPHA), ("project_beta", BETA))
+        for name, namespace in (
+            ("data_lake", LAKE),
+            ("project_alpha", ALPHA),
+            ("project_beta", BETA),
+        )
     }
 
     assert keys["project_alpha"]["secret-access-key"] != keys["project_beta"]["secret-access-key"]
@@ -278,6 +287,13 @@ def test_what_the_chart_says_of_the_cluster() -> None:
             "env": yaml.safe_load(files["client.yaml"])["addresses"],
         },
         "departments": {
+            "data_lake": {
+                "displayName": "Data Lake",
+                "namespace": LAKE,
+                "serviceAccount": "flow-run",
+                "workPool": "airnub",
+                "quota": {"cpu": "4", "memory": "6Gi", "pods": 10},
+            },
             "project_alpha": {
                 "displayName": "Project Alpha",
                 "namespace": ALPHA,
