@@ -136,6 +136,7 @@ def test_plain_prefect_gets_the_same_as_the_release_airnub() -> None:
 
     # What `airnub render` writes for a release that nobody has described, but for addresses.
     found = ClusterConfig.model_validate(yaml.safe_load(text)).generic
+    assert found
     assert found.env == {"WAREHOUSE_URL": "none"}
     assert found.model_copy(update={"env": {}}) == GenericJobs()
 
