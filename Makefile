@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 UNIT := -n 2 tests/unit
-INTEGRATION := -n 4 --dist loadgroup tests/integration
+INTEGRATION := -n 3 --dist loadgroup tests/integration
 CHART := -n 2 tests/helm
 E2E := -n 2 --dist loadgroup tests/images tests/e2e
 # Set for tests too: a proxy or a profile of the person's own must not change what they see.
