@@ -19,7 +19,8 @@ def one_writer(department: Department, table: str, writers: Writers = "single") 
     """Wait until no other run writes a table, and keep it from others while inside.
 
     A table of many writers needs no turn: its commits are conditional, and conflicts are retried.
-    Without a server there is nobody to take turns with, and a second process is a conflict too.
+    Without a server there are no turns: a second process is a conflict, where the object store
+    honours conditional puts; elsewhere no second one may run.
 
     Raises:
         ConcurrencySlotAcquisitionError: The department's file has no such limit, or it is not

@@ -54,8 +54,7 @@ class PortForward:
         self._keeper.start()
         try:
             self._known.wait(_START_S)
-        except BaseException:
-            # Interrupted: nobody will call __exit__.
+        except BaseException:  # Interrupted: nobody will call __exit__.
             self._close()
             raise
         if not self._local:

@@ -66,8 +66,7 @@ def translated(doing: str) -> Iterator[None]:
     """
     try:
         yield
-    except Exception as exc:
-        # The library raises the bare class too.
+    except Exception as exc:  # the library raises the bare class too; the rest passes as it is
         known = isinstance(exc, DeltaError | pa.ArrowException | OSError) or type(exc) is Exception
         found = _of(exc, doing) if known else None
         if found is None:
