@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -50,6 +51,46 @@ def airnub(*arguments: str, timeout: float = 600, check: bool = True) -> str:
     """Run the command line as a person would, and return what it printed on stdout."""
     program = Path(sys.executable).with_name("airnub")
     return run(program, *arguments, timeout=timeout, check=check).stdout
+
+
+@dataclass(frozen=True)
+class EmbeddedRun:
+    """A run of a department on this machine, beside what runs elsewhere."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    store: Path
+
+    def completed(self, timeout: float) -> str:
+        """Wait until it has completed, and return what it printed."""
+        code = self.process.wait(timeout)
+        output = self.log.read_text()
+        assert code == 0, output
+        return output
+
+
+@contextmanager
+def embedded_run(department: str, folder: Path) -> Iterator[EmbeddedRun]:
+    """Start a run of a department, with its platform and its store in the folder."""
+    environ = {
+        **clean_environment(),
+        "AIRNUB_HOME": str(folder / "home"),
+        "AIRNUB_STORE_URL": (folder / "store").as_uri(),
+        "AIRNUB_DURABILITY": "none",
+    }
+    program = Path(sys.executable).with_name("airnub")
+    log = folder / "run.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [program, "run", department], stdout=output, stderr=output, cwd=ROOT, env=environ
+        )
+    try:
+        yield EmbeddedRun(process, log, folder / "store" / department)
+    finally:
+        # The run of a failed test may be on its way: interrupted, it ends what it has started.
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+        run(program, "down", env=environ)
 
 
 def kubectl(*arguments: str, timeout: float = 120, check: bool = True, stdin: str = "") -> str:

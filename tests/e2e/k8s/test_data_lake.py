@@ -1,12 +1,11 @@
 """The data lake as Jobs against MinIO: the tables of an embedded run, and once is enough."""
 
 import re
-import sys
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.k8s.kit import Release, airnub, clean_environment, jobs_of, run
+from tests.e2e.k8s.kit import EmbeddedRun, Release, airnub, embedded_run, jobs_of
 
 LAKE = "data_lake"
 TABLES = 17
@@ -24,7 +23,14 @@ def digests(output: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def first(release: Release) -> str:
+def embedded(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRun]:
+    """Run the department on this machine too, while its Jobs run."""
+    with embedded_run(LAKE, tmp_path_factory.mktemp("embedded")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def first(embedded: EmbeddedRun) -> str:
     """Run the whole department once."""
     return airnub("run", LAKE, "--on", "k8s", timeout=1200)
 
@@ -47,18 +53,8 @@ def test_a_second_run_makes_no_table_again(first: str) -> None:
     assert outcomes == {"not_modified"}
 
 
-def test_an_embedded_run_makes_the_same_tables(first: str, tmp_path: Path) -> None:
-    environ = {
-        **clean_environment(),
-        "AIRNUB_HOME": str(tmp_path / "home"),
-        "AIRNUB_STORE_URL": (tmp_path / "store").as_uri(),
-        "AIRNUB_DURABILITY": "none",
-    }
-    program = Path(sys.executable).with_name("airnub")
-    try:
-        embedded = run(program, "run", LAKE, env=environ, timeout=900).stdout
-    finally:
-        run(program, "down", env=environ)
+def test_an_embedded_run_makes_the_same_tables(first: str, embedded: EmbeddedRun) -> None:
+    here = digests(embedded.completed(timeout=900))
 
-    assert len(digests(embedded)) == TABLES
-    assert digests(first) == digests(embedded)
+    assert len(here) == TABLES
+    assert digests(first) == here

@@ -1,22 +1,21 @@
 """Departments as Jobs: every stage completes, again without a change, and as it does locally."""
 
 import json
-import sys
+from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.k8s.kit import (
+    EmbeddedRun,
     Release,
     airnub,
-    clean_environment,
+    embedded_run,
     eventually,
     get,
     jobs_of,
     pods_of,
-    run,
     secret,
     stored,
 )
@@ -26,7 +25,14 @@ ALPHA = "project_alpha"
 
 
 @pytest.fixture(scope="module")
-def first(release: Release) -> list[Any]:
+def embedded(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRun]:
+    """Run the department on this machine too, while its Jobs run."""
+    with embedded_run(ALPHA, tmp_path_factory.mktemp("embedded")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def first(embedded: EmbeddedRun) -> list[Any]:
     """Run the whole department once, from its sources to its summaries."""
     return run_department()
 
@@ -86,22 +92,10 @@ def test_a_second_run_changes_nothing(release: Release, first: list[Any]) -> Non
 
 
 def test_an_embedded_run_stores_the_same_bytes(
-    release: Release, first: list[Any], tmp_path: Path
+    release: Release, first: list[Any], embedded: EmbeddedRun
 ) -> None:
-    environ = {
-        **clean_environment(),
-        "AIRNUB_HOME": str(tmp_path / "home"),
-        "AIRNUB_STORE_URL": (tmp_path / "store").as_uri(),
-        "AIRNUB_DURABILITY": "none",
-    }
-    program = Path(sys.executable).with_name("airnub")
-    try:
-        run(program, "run", ALPHA, env=environ, timeout=300)
-    finally:
-        run(program, "down", env=environ)
-    folder = tmp_path / "store" / ALPHA
-    embedded = {
-        str(path.relative_to(folder)) for path in (folder / "blobs").rglob("*") if path.is_file()
-    }
+    embedded.completed(timeout=300)
 
-    assert embedded == {key for key in stored(release, ALPHA) if key.startswith("blobs/")}
+    paths = (embedded.store / "blobs").rglob("*")
+    blobs = {str(path.relative_to(embedded.store)) for path in paths if path.is_file()}
+    assert blobs == {key for key in stored(release, ALPHA) if key.startswith("blobs/")}

@@ -11,7 +11,7 @@ from tests.e2e.k8s.kit import Api, Release, eventually, jobs_of, kubectl, pods_o
 PAGES = "project_alpha.ingestion.web_page_scraping"
 BETA = "project_beta.ingestion.reference_files"
 # robots.txt of the sample sources asks for a second between two requests.
-SLOW_PAGES = 60
+SLOW_PAGES = 30
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def started(release: Release) -> Started:
 
 
 def start_slow(api: Api, **job_variables: Any) -> str:
-    """Start the category of web pages with the same page under many names: about a minute."""
+    """Start the category of web pages with the same page under many names: about half a minute."""
     section = api.variable("dept_project_alpha_ingestion_config")["web_page_scraping"]
     pages = [{**section["pages"][0], "source_id": f"slow-{n}"} for n in range(SLOW_PAGES)]
     return api.start(PAGES, parameters={"config": {"pages": pages}}, job_variables=job_variables)

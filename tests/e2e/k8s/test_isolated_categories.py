@@ -85,7 +85,7 @@ def pods_ended(run_id: str) -> bool:
 
 
 def test_a_moved_stage_finds_its_categories_again(api: Api) -> None:
-    run_id = start_slow(api, seconds=60)
+    run_id = start_slow(api, seconds=40)
     eventually("the slow category runs", partial(slow_child, api, run_id), timeout=300)
     pod = pods_of(run_id)[0]["metadata"]
 
