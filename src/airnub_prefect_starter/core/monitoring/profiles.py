@@ -53,10 +53,10 @@ def make_profile(lake: Lake, watch: TableWatch, columns: Mapping[str, str]) -> P
         reference=watch.reference,
         columns=columns,
         numbers={
-            name: _number_profile(_numbers(lake, watch, name)) for name in watch.drift.numbers
+            name: number_profile(_numbers(lake, watch, name)) for name in watch.drift.numbers
         },
         categories={
-            name: _most_frequent(_counts(lake, watch, name)) for name in watch.drift.categories
+            name: category_profile(_counts(lake, watch, name)) for name in watch.drift.categories
         },
     )
 
@@ -129,7 +129,8 @@ def _drifted(watch: TableWatch, column: str, moved: float, effect: str) -> Check
     )
 
 
-def _number_profile(values: Floats) -> NumberProfile:
+def number_profile(values: Floats) -> NumberProfile:
+    """Profile numbers: deciles, shares, mean and standard deviation."""
     edges = bin_edges(values)
     return NumberProfile(
         edges=tuple(edges),
@@ -139,7 +140,8 @@ def _number_profile(values: Floats) -> NumberProfile:
     )
 
 
-def _most_frequent(counts: Mapping[str, int]) -> dict[str, float]:
+def category_profile(counts: Mapping[str, int]) -> dict[str, float]:
+    """Profile categories: the share of each of the 50 most frequent, and of all others."""
     total = sum(counts.values()) or 1
     ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))[:_MOST_CATEGORIES]
     named = {name: count / total for name, count in ordered}
