@@ -19,7 +19,7 @@ _ADVICE = {
     "rejected": "Read the refused rows in quarantine/, and tell the source's owner",
     "schema": "Adapt the contract, then raise `reference` to accept the new columns",
     "drift": "See what changed in the source; raise `reference` if the change is to stay",
-    "unknown": "Ask the source's owner what the new values mean, then train a model that knows them",
+    "unknown": "Ask the source's owner what the values mean, then train a model that knows them",
     "reading": "See what is damaged, or correct the check's columns and SQL",
     "presence": "Run the stage that writes it",
     "series": "See what happened on the day that is named",
