@@ -7,6 +7,8 @@ STAMP := $(VENV)/.installed
 UNIT := -n 2 tests/unit
 INTEGRATION := -n 3 --dist loadgroup tests/integration
 CHART := -n 2 tests/helm
+# What a test runs beside the project: programs with requirements of their own, one environment each.
+TOOLS := $(VENV)/tools/dvc/.installed
 E2E := -n 2 --dist loadgroup tests/images tests/e2e
 # Set for tests too: a proxy or a profile of the person's own must not change what they see.
 export DO_NOT_TRACK := 1
@@ -28,6 +30,11 @@ $(STAMP): requirements/dev.lock requirements/uv.lock.txt pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
+$(VENV)/tools/%/.installed: requirements/%.lock | $(STAMP)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
+	@$(BIN)/uv pip sync --quiet --python $(@D)/bin/python --require-hashes $<
+	@touch $@
+
 demo: setup  ## Run Project Alpha end to end (ONCE=1 stops the server afterwards, BREAK=1 takes a source down)
 	@$(BIN)/airnub demo $(if $(filter-out 0,$(ONCE)),--once) $(if $(filter-out 0,$(BREAK)),--break)
 
@@ -40,7 +47,7 @@ down: setup  ## Stop what `make up` or `make demo` started
 status: setup  ## Show what runs
 	@$(BIN)/airnub status
 
-test: setup  ## Run the unit, integration and chart tests (what needs MinIO or helm says so)
+test: setup $(TOOLS)  ## Run the unit, integration and chart tests (what needs MinIO or helm says so)
 	@$(BIN)/pytest $(UNIT)
 	@$(BIN)/pytest $(INTEGRATION)
 	@$(BIN)/pytest $(CHART)
@@ -48,7 +55,7 @@ test: setup  ## Run the unit, integration and chart tests (what needs MinIO or h
 unit: setup  ## Run the unit tests (seconds, no Prefect)
 	@$(BIN)/pytest $(UNIT)
 
-integration: setup  ## Run the tests against a real Prefect server
+integration: setup $(TOOLS)  ## Run the tests against a real Prefect server
 	@$(BIN)/pytest $(INTEGRATION)
 
 chart: setup  ## Run the tests of the Helm chart (need helm)
@@ -57,7 +64,7 @@ chart: setup  ## Run the tests of the Helm chart (need helm)
 e2e: setup  ## Run everything for real: images, a kind cluster, a fresh clone (half an hour)
 	@$(BIN)/pytest $(E2E)
 
-coverage: setup  ## Run all tests and report the coverage of src (90 % at least)
+coverage: setup $(TOOLS)  ## Run all tests and report the coverage of src (90 % at least)
 	@$(BIN)/pytest $(UNIT) --cov --cov-report=
 	@$(BIN)/pytest $(INTEGRATION) --cov --cov-append --cov-report=
 	@$(BIN)/coverage report --fail-under=90

@@ -17,4 +17,6 @@ printf 'prefect\nprefect-kubernetes\n' |
   compile - --constraint requirements/base.lock --output-file requirements/platform.lock
 printf 'hatchling\neditables\n' |
   compile - --constraint requirements/dev.lock --output-file requirements/build.lock
+# A tool of its own environment: DVC holds back what flows use.
+printf 'dvc[s3]\n' | compile - --output-file requirements/dvc.lock
 echo "uv==$(.venv/bin/uv --version | cut -d' ' -f2)" | compile - --output-file requirements/uv.lock.txt

@@ -10,7 +10,7 @@
     runs/<yyyy>/<mm>/<dd>/<run_id>.json        one report per run
     gc/<time>.jsonl                            candidates of the first phase of gc
     quarantine/  trash/  tmp/                  corrupt, collected and unfinished objects
-    tables/  models/  releases/  results/      reserved: other layers' files, outside blob gc
+    tables/  models/  releases/  dvc/  results/  reserved: other layers' files, outside blob gc
 
 No key is a prefix of another key and a slash, so that folders can hold them all. A remote party's
 text never becomes part of a key.
@@ -33,7 +33,8 @@ MARKER_KEY = Key("cas.json")
 MARKER = canonical_json({"casLayoutVersion": 1, "algorithm": ALGORITHM, "shard": [2]})
 BLOBS, MANIFESTS, REFS, PINS, RUNS = "blobs/", "manifests/", "refs/", "pins/", "runs/"
 GC, QUARANTINE, TRASH, TMP, RESULTS = "gc/", "quarantine/", "trash/", "tmp/", "results/"
-RESERVED = ("tables/", "models/", "releases/", RESULTS)
+RELEASES, DVC = "releases/", "dvc/"
+RESERVED = ("tables/", "models/", RELEASES, DVC, RESULTS)
 PREFIXES = (BLOBS, MANIFESTS, REFS, PINS, RUNS, GC, QUARANTINE, TRASH, TMP, *RESERVED)
 MUTABLE = (REFS, PINS)
 SHARDS = tuple(

@@ -211,7 +211,7 @@ def test_removes_unfinished_files_after_a_day(
 
 def test_touches_nothing_reserved(store: Store, clock: HandClock) -> None:
     store.write_result("old", b"result")
-    for prefix in ("tables/t", "models/m", "releases/r"):
+    for prefix in ("tables/t", "models/m", "releases/r", "dvc/d"):
         put(store.backend, b"x", key=Key(prefix))
     before = contents(store.backend)
     collect(store, clock)
