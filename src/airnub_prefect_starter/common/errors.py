@@ -9,6 +9,7 @@
     ├─ PlatformError                       server, worker or pool not usable                   6
     │  └─ PortInUseError                   another process listens on the port                 7
     ├─ RunFailedError                      a flow run ended in a state other than Completed    1
+    ├─ ScriptFailedError                   a script ended with an exit code, or took too long 19
     ├─ CriticalFindingError                monitoring found something critical                 9
     ├─ AlertDeliveryError         (T)      a sink did not take alerts                         18
     ├─ SourceError                         something is wrong with what a source sent
@@ -33,6 +34,9 @@
     │  └─ TableSchemaError                 rows do not fit the table that is there            29
     ├─ WarehouseError                      the database that gold tables go to refuses         40
     │  └─ WarehouseUnavailableError (T)    it cannot be reached, or was lost on the way        41
+    ├─ ModelError                          something is wrong with a model
+    │  ├─ GateError                        data or model do not pass a gate                    50
+    │  └─ ModelFileError                   bytes are no model file that may be loaded          51
     └─ ScaffoldError                       a generator refuses; for the person at the keys     8
 
 (T) is transient: a retry may help. Everything else fails again. Exit codes are stable; 2 is a usage
@@ -107,6 +111,23 @@ class RunFailedError(StarterError):
     """A flow run ended in a state other than Completed."""
 
     exit_code = 1
+
+
+class ScriptFailedError(StarterError):
+    """A script that a task ran ended with another exit code than 0, or took too long.
+
+    Args:
+        message: As of every error; names the exit code or the signal.
+        remedy: As of every error.
+        exit_status: The script's own exit code, negative for a signal; None if it took too long.
+    """
+
+    exit_code = 19
+
+    def __init__(self, message: str, remedy: str = "", exit_status: int | None = None) -> None:
+        super().__init__(message, remedy)
+        self.args = (message, remedy, exit_status)
+        self.exit_status = exit_status
 
 
 class CriticalFindingError(StarterError):
@@ -255,6 +276,22 @@ class WarehouseUnavailableError(WarehouseError):
 
     exit_code = 41
     transient = True
+
+
+class ModelError(StarterError):
+    """Something is wrong with a model, or with what it is made of."""
+
+
+class GateError(ModelError):
+    """The data or the model do not pass a gate; nothing was registered."""
+
+    exit_code = 50
+
+
+class ModelFileError(ModelError):
+    """The bytes are no model file, or hold what must not be loaded."""
+
+    exit_code = 51
 
 
 def is_transient(error: BaseException) -> bool:

@@ -10,6 +10,7 @@ from airnub_prefect_starter.common.errors import (
     EXIT_BUG,
     EXIT_USAGE,
     ConfigError,
+    ModelError,
     NoSpaceError,
     PayloadError,
     SourceError,
@@ -28,7 +29,7 @@ def _tree(root: type[StarterError]) -> list[type[StarterError]]:
 
 
 CLASSES = sorted(set(_tree(StarterError)), key=lambda cls: cls.__name__)
-ABSTRACT = {StarterError, SourceError, StoreError}
+ABSTRACT = {StarterError, SourceError, StoreError, ModelError}
 # "├─ TooSlowError            (T)      deadline, ...   13" in the module's docstring
 ROW = re.compile(r"─ (?P<name>\w+Error)(?: \(ValueError\))?(?P<t> +\(T\))? .*?(?P<code>\d+)?$")
 

@@ -33,10 +33,10 @@ MARKER_KEY = Key("cas.json")
 MARKER = canonical_json({"casLayoutVersion": 1, "algorithm": ALGORITHM, "shard": [2]})
 BLOBS, MANIFESTS, REFS, PINS, RUNS = "blobs/", "manifests/", "refs/", "pins/", "runs/"
 GC, QUARANTINE, TRASH, TMP, RESULTS = "gc/", "quarantine/", "trash/", "tmp/", "results/"
-RELEASES, DVC = "releases/", "dvc/"
-RESERVED = ("tables/", "models/", RELEASES, DVC, RESULTS)
+MODELS, RELEASES, DVC = "models/", "releases/", "dvc/"
+RESERVED = ("tables/", MODELS, RELEASES, DVC, RESULTS)
 PREFIXES = (BLOBS, MANIFESTS, REFS, PINS, RUNS, GC, QUARANTINE, TRASH, TMP, *RESERVED)
-MUTABLE = (REFS, PINS)
+MUTABLE = (REFS, PINS, MODELS)
 SHARDS = tuple(
     f"{prefix}{ALGORITHM}/{shard:02x}" for prefix in (BLOBS, MANIFESTS) for shard in range(256)
 )

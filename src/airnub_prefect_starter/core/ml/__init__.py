@@ -1,0 +1,1 @@
+"""Models from tables of features. What does not belong here: the domain, and Prefect."""
