@@ -14,6 +14,7 @@ from typing import Any, Literal
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
+from airnub_prefect_starter.common.addresses import TELCO_PIN, TELCO_SAMPLE, address_of
 from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.names import nearest
 
@@ -21,6 +22,7 @@ ROOT_MARKER = Path("configs", "department_mapping.yaml")
 # What Kubernetes adds for each Service: AIRNUB_STORE_PORT_9000_TCP, AIRNUB_STORE_SERVICE_HOST.
 _SERVICE_LINK = re.compile(r"_(PORT(_.*)?|SERVICE_(HOST|PORT.*))$")
 _ADDRESS = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+TELCO_SOURCE = "TELCO_SOURCE"
 
 
 class Settings(BaseModel):
@@ -51,6 +53,9 @@ class Settings(BaseModel):
         default="process",
         description="Where a stage's categories run; its deployment says so, from Git",
     )
+    telco_csv: Path | None = Field(
+        default=None, description="A copy of the published churn table; its digest is checked"
+    )
     environment: Mapping[str, str] = Field(
         description="What ${NAME} in the YAML files may refer to", exclude=True, repr=False
     )
@@ -59,6 +64,22 @@ class Settings(BaseModel):
     @classmethod
     def _wherever_one_is(cls, home: Path) -> Path:
         return home.resolve()
+
+    @property
+    def telco_source(self) -> str:
+        """What ``${TELCO_SOURCE}`` stands for: the address of the churn table.
+
+        ``TELCO_SOURCE``, an address or a path, wins; then ``AIRNUB_TELCO_CSV``, a copy of the
+        published table; without either, the made-up table of the sample sources.
+
+        Raises:
+            ConfigError: None of them is set. No retry.
+        """
+        if given := self.environment.get(TELCO_SOURCE):
+            return address_of(given)
+        if self.telco_csv is not None:
+            return f"{address_of(str(self.telco_csv))}{TELCO_PIN}"
+        return f"{self._lookup('SOURCES_URL')}{TELCO_SAMPLE}"
 
     def resolve(self, value: Any) -> Any:
         """Replace every ``${NAME}`` in the strings of a JSON-like value.
@@ -85,7 +106,7 @@ class Settings(BaseModel):
         return SecretStr(value) if value else None
 
     def _lookup(self, name: str) -> str:
-        value = self.environment.get(name)
+        value = self.telco_source if name == TELCO_SOURCE else self.environment.get(name)
         if value is None:
             raise ConfigError(
                 f"The address ${{{name}}} is not set, or is a secret",

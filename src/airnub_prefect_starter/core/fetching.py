@@ -108,7 +108,24 @@ def head_of(spool: Spool) -> bytes:
 
 
 def result(session: SourceSession, committed: Committed, *, namespace: str) -> SourceResult:
-    """Tell how a source fared.
+    """Tell how a source fared that was asked over the network.
+
+    Raises:
+        StoreError: Its ref is not that of a fetched source. No retry.
+    """
+    return source_result(
+        session.source.source_id,
+        committed,
+        namespace=namespace,
+        bytes_in=session.bytes_in,
+        attempts=session.attempts,
+    )
+
+
+def source_result(
+    source_id: str, committed: Committed, *, namespace: str, bytes_in: int = 0, attempts: int = 1
+) -> SourceResult:
+    """Tell how a source fared; without counts, one that was read where the run is.
 
     Raises:
         StoreError: Its ref is not that of a fetched source. No retry.
@@ -116,15 +133,15 @@ def result(session: SourceSession, committed: Committed, *, namespace: str) -> S
     ref = committed.ref
     if ref.blob is None:
         raise StoreError(
-            f"{namespace}/{session.source.source_id} is a derivation, not a source",
+            f"{namespace}/{source_id} is a derivation, not a source",
             "Give the source another source_id",
         )
     return SourceResult(
-        source_id=session.source.source_id,
+        source_id=source_id,
         namespace=namespace,
         outcome=committed.outcome,
         manifest=ref.manifest.digest,
         blob=ref.blob,
-        bytes_in=session.bytes_in,
-        attempts=session.attempts,
+        bytes_in=bytes_in,
+        attempts=attempts,
     )

@@ -6,6 +6,7 @@ from functools import partial
 
 from pydantic import SecretStr
 
+from airnub_prefect_starter.common.addresses import is_file_address
 from airnub_prefect_starter.core.fetching import (
     NO_RUN,
     check_nonempty,
@@ -19,6 +20,7 @@ from airnub_prefect_starter.core.fetching import (
 from airnub_prefect_starter.core.http import headers as fields
 from airnub_prefect_starter.core.http.client import HttpClient, SourceSession
 from airnub_prefect_starter.core.http.download import download
+from airnub_prefect_starter.core.local_files import core_store_local_file
 from airnub_prefect_starter.core.manifest_models import OCTET_STREAM, RunInfo, Source, SourceResult
 from airnub_prefect_starter.core.sources import HttpSource
 from airnub_prefect_starter.core.store import FetchCommit, Store
@@ -37,7 +39,7 @@ def core_download_hash_store_and_manifest(
 
     The bytes are those of the wire: a server that compresses although it was asked not to gets
     its ``content_encoding`` recorded in the manifest. If anything fails the ref stays as it was
-    and nothing is stored.
+    and nothing is stored. A file on this machine (``file:///``) is read each time.
 
     Args:
         store: Where to.
@@ -54,6 +56,8 @@ def core_download_hash_store_and_manifest(
         StoreError: They cannot be stored.
         ConfigError: The secret is missing or unusable. No retry.
     """
+    if is_file_address(source.url):
+        return core_store_local_file(store, source, namespace=namespace, run=run)
     with (client or shared_client()).open(source, auth) as session:
         attempt = partial(_fetch, store, source, namespace, run, session)
         return twice_if_damaged(session, attempt)

@@ -7,10 +7,11 @@ source is found today. A secret is named here; its value is an argument of the f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from airnub_prefect_starter.common.addresses import is_file_address, path_of, split_digest
 from airnub_prefect_starter.core.configuration import ConfigModel
 from airnub_prefect_starter.core.database.url import check_database_url
 from airnub_prefect_starter.core.http.policy import AccessPolicy, HttpLimits
@@ -51,12 +52,20 @@ def _dated_url(url: str) -> str:
     return url
 
 
+def _dated_file_url(url: str) -> str:
+    if is_file_address(url):
+        path_of(url)
+        return url
+    return _dated_url(url)
+
+
 def _dated_database_url(url: str) -> str:
     check_database_url(sample(url))
     return url
 
 
 UrlText = Annotated[DatedText, Field(max_length=2048), AfterValidator(_dated_url)]
+FileUrlText = Annotated[DatedText, Field(max_length=2048), AfterValidator(_dated_file_url)]
 # Braces come last: their message repeats them, and may not repeat a password.
 DatabaseUrl = Annotated[
     str,
@@ -109,7 +118,37 @@ class HttpSource(ConfigModel):
 
 
 class FileSource(HttpSource):
-    """A file: its bytes are kept as they come."""
+    """A file: its bytes are kept as they come.
+
+    An address that ends with ``#sha256=<hex>`` says which bytes alone are accepted. With
+    ``access.allow_files`` it may be ``file:///…``, a file where the run is.
+    """
+
+    url: FileUrlText = Field(
+        description="http or https address without credentials, or file:/// with allow_files"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _digest_of_address(cls, value: Any) -> Any:
+        if not (isinstance(value, Mapping) and isinstance(value.get("url"), str)):
+            return value
+        url, digest = split_digest(value["url"])
+        if digest is None:
+            return value
+        given = value.get("expected_digest")
+        if given not in {None, digest}:
+            raise ValueError(f"url and expected_digest name different digests: {digest}, {given}")
+        return {**value, "url": url, "expected_digest": digest}
+
+    @model_validator(mode="after")
+    def _file_allowed(self) -> Self:
+        if is_file_address(self.url):
+            if not self.access.allow_files:
+                raise ValueError("url is a file: set access.allow_files if that is meant")
+            if self.auth is not None:
+                raise ValueError("auth does not apply to a file")
+        return self
 
 
 class PageSource(HttpSource):

@@ -8,6 +8,8 @@ from dataclasses import asdict
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 
+from airnub_prefect_starter.common.addresses import TELCO_SAMPLE
+from airnub_prefect_starter.core.churn.synthetic import customers_csv
 from airnub_prefect_starter.demo import pages, paging
 from airnub_prefect_starter.demo.articles import articles_csv
 from airnub_prefect_starter.demo.data import (
@@ -75,6 +77,9 @@ class Catalog:
         found |= {f"{FILES}{table}.csv": self._table(table) for table in SMALL_TABLES}
         found[f"{FILES}articles.csv"] = Once(
             lambda: _file(articles_csv(), "articles.csv", PUBLISHED)
+        )
+        found[TELCO_SAMPLE] = Once(
+            lambda: _file(customers_csv(), TELCO_SAMPLE.removeprefix(FILES), PUBLISHED)
         )
         sums = partial(_checksums, dict(found))
         return {**found, f"{FILES}SHA256SUMS": Once(sums)}

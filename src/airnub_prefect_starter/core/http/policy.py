@@ -67,3 +67,6 @@ class AccessPolicy(ConfigModel):
     allow_hosts: tuple[str, ...] | None = Field(
         default=None, description="The only hosts, also of redirects; by default any"
     )
+    allow_files: bool = Field(
+        default=False, description="May the address be that of a file where the run is (file:///)"
+    )

@@ -1,0 +1,78 @@
+"""The churn table as the three systems have it that know a customer: split by columns."""
+
+from __future__ import annotations
+
+import sys
+
+from airnub_prefect_starter.common.errors import PayloadError
+from airnub_prefect_starter.core import readers
+from airnub_prefect_starter.core.churn import telco
+from airnub_prefect_starter.core.churn.steps import SplitStep
+from airnub_prefect_starter.core.churn.telco import SPLITS, text_schema
+from airnub_prefect_starter.core.data_cleaning import content_of
+from airnub_prefect_starter.core.derivation import (
+    Derivation,
+    code_digest,
+    commit,
+    find_unchanged,
+    read_inputs,
+)
+from airnub_prefect_starter.core.manifest_models import (
+    DerivedOutput,
+    DerivedResult,
+    RowCounts,
+    RunInfo,
+)
+from airnub_prefect_starter.core.readers import read_csv_bytes
+from airnub_prefect_starter.core.store import Store
+
+CSV = "text/csv"
+
+
+def core_split_table(
+    store: Store, step: SplitStep, *, namespace: str, run: RunInfo | None = None
+) -> DerivedResult:
+    """Keep the columns of one part of the table as CSV, values and order of rows as received.
+
+    Raises:
+        ObjectNotFoundError: The table is not in the store; fetch it first. No retry.
+        PayloadError: It is no CSV, or a column is missing; the message names it. No retry.
+        StoreError: The store cannot read or write; retry where it is transient.
+    """
+    columns = SPLITS[step.source_id]
+    parameters = {
+        "code": code_digest(readers, telco, sys.modules[__name__]),
+        "columns": list(columns),
+    }
+    inputs = read_inputs(store, [step.input])
+    derivation = Derivation(namespace, step.source_id, inputs, parameters)
+    unchanged = find_unchanged(store, derivation)
+    if unchanged:
+        return unchanged
+    raw, rows = split(content_of(store, inputs[0]), columns, step.input)
+    blob, _ = store.put_bytes(raw, media_type=CSV)
+    return commit(
+        store,
+        derivation,
+        [DerivedOutput(name=f"{step.source_id}.csv", blob=blob)],
+        rows=RowCounts(rows_in=rows, rows_out=rows, rejected=0, duplicates=0),
+        run=run or RunInfo(),
+    )
+
+
+def split(raw: bytes, columns: tuple[str, ...], name: str) -> tuple[bytes, int]:
+    """Give some columns of a CSV as CSV, and the number of rows.
+
+    Args:
+        raw: CSV with a header.
+        columns: Which to keep, in this order.
+        name: How messages call the table.
+
+    Raises:
+        PayloadError: It is no CSV, or a column is missing. No retry.
+    """
+    try:
+        frame = read_csv_bytes(raw, text_schema(columns))
+    except PayloadError as error:
+        raise PayloadError(f"{name}: {error.message}", error.remedy) from error
+    return frame.to_csv(index=False, lineterminator="\n").encode(), len(frame)
