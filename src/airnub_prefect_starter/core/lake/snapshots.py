@@ -118,6 +118,7 @@ def take_snapshot(
     key: Iterable[str],
     previous: TableSnapshot | None = None,
     changed: Iterable[str] | None = None,
+    without: Iterable[str] = (),
 ) -> TableSnapshot:
     """Describe a table as it is now; one partition is in memory at a time.
 
@@ -127,6 +128,7 @@ def take_snapshot(
         key: Columns that make a row unique.
         previous: The last snapshot, whose digests of unchanged partitions are taken over.
         changed: Values of the partitions that may differ from it; None for all.
+        without: Columns that the digest leaves out, such as the time at which a row was written.
 
     Raises:
         TableSchemaError: A column is of a type that has no digest (lists, structures). No retry.
@@ -134,7 +136,8 @@ def take_snapshot(
     """
     opened = lake.open(table)
     columns, key = columns_of(opened), tuple(key)
-    schema = _schema(table, columns, key)
+    digested = {name: kind for name, kind in columns.items() if name not in {*without}}
+    schema = _schema(table, digested, key)
     known = _reusable(previous, columns, changed)
     by = opened.metadata().partition_columns
     parts = {}
@@ -148,7 +151,7 @@ def take_snapshot(
         rows=sum(part.rows for part in parts.values()),
         columns=columns,
         key=key,
-        digest=_digest(columns, parts),
+        digest=_digest(digested, parts),
         parts=parts,
         changes=_changes(previous, columns),
     )

@@ -134,7 +134,7 @@ def merge(
     *,
     key: Sequence[str],
     partition: tuple[str, str] | None = None,
-    delete_missing: bool = False,
+    delete_missing: bool | str = False,
 ) -> MergeCounts:
     """Update the rows whose key is there, and insert the others, in one commit.
 
@@ -147,7 +147,7 @@ def merge(
         partition: Column and value of the one partition that holds all rows with these keys: only
             its files are read, which is what makes a merge cheap.
         delete_missing: Whether rows of the partition (without one, of the table) whose key the
-            frame lacks are deleted.
+            frame lacks are deleted; or an SQL predicate over `t`, for the rows that it holds of.
 
     Raises:
         TableSchemaError: Columns that do not fit; new ones are added. No retry.
@@ -172,7 +172,8 @@ def merge(
         )
         merger = merger.when_matched_update_all().when_not_matched_insert_all()
         if delete_missing:
-            merger = merger.when_not_matched_by_source_delete(inside)
+            where = delete_missing if isinstance(delete_missing, str) else inside
+            merger = merger.when_not_matched_by_source_delete(where)
         counted = merger.execute()
     return MergeCounts(
         inserted=counted["num_target_rows_inserted"],

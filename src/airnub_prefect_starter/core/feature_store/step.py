@@ -1,0 +1,170 @@
+"""From prepared rows to a feature table, with its registry, its profile and its rows as Parquet."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+
+import pandas as pd
+
+from airnub_prefect_starter.common.errors import ObjectNotFoundError, PayloadError
+from airnub_prefect_starter.core import tables
+from airnub_prefect_starter.core.derivation import (
+    Derivation,
+    code_digest,
+    commit,
+    read_inputs,
+)
+from airnub_prefect_starter.core.feature_store import profile, registry, table
+from airnub_prefect_starter.core.feature_store.config import FeatureStoreStep
+from airnub_prefect_starter.core.feature_store.profile import profile_features
+from airnub_prefect_starter.core.feature_store.registry import CREATED_AT, EVENT_TIMESTAMP
+from airnub_prefect_starter.core.feature_store.table import feature_rows, write_features
+from airnub_prefect_starter.core.lake.lake import Lake
+from airnub_prefect_starter.core.lake.snapshots import (
+    SNAPSHOT,
+    TableSnapshot,
+    find_unchanged_table,
+    take_snapshot,
+)
+from airnub_prefect_starter.core.lake.writing import WriteInfo
+from airnub_prefect_starter.core.manifest_models import (
+    DerivedInput,
+    DerivedManifest,
+    DerivedOutput,
+    DerivedResult,
+    RowCounts,
+    RunInfo,
+)
+from airnub_prefect_starter.core.store import Store
+from airnub_prefect_starter.core.tables import PARQUET, read_parquet, write_parquet
+
+log = logging.getLogger(__name__)
+
+REGISTRY, PROFILE, FEATURES = "registry.json", "profile.json", "features.parquet"
+_JSON = "application/json"
+_MODULES = (profile, registry, table, tables)
+
+
+@dataclass(frozen=True)
+class Computation:
+    """How features are computed: rows in, the key, the features and the label out.
+
+    ``modules`` are those whose source text says whether it is still the same computation.
+    """
+
+    function: Callable[[pd.DataFrame], pd.DataFrame]
+    modules: tuple[ModuleType, ...]
+
+
+def core_build_features(
+    store: Store,
+    step: FeatureStoreStep,
+    computation: Computation,
+    *,
+    namespace: str,
+    run: RunInfo | None = None,
+) -> DerivedResult:
+    """Compute features of prepared rows and merge them into their table.
+
+    Outputs are the table's snapshot, ``registry.json``, ``profile.json`` (the reference that drift
+    is measured against) and ``features.parquet``: the rows of this step's date as they came, the
+    time of writing left out, so that equal rows give equal bytes. The table has one row per key; a
+    row that came twice is counted as a duplicate, and is twice in the Parquet file.
+
+    Raises:
+        ObjectNotFoundError: The input is missing; run the stage before. No retry.
+        TableSchemaError: The registry and what is computed differ. No retry.
+        PayloadError: A value is missing or not finite, or one key has two different rows. No retry.
+        TableConflictError: Another run wrote the table at the same moment. A retry helps.
+        StoreError: The store cannot read or write; retry where it is transient.
+    """
+    run = run or RunInfo()
+    found = prepared_input(store, step)
+    parameters = {
+        "code": code_digest(*_MODULES, *computation.modules),
+        "step": step.model_dump(mode="json"),
+    }
+    derivation = Derivation(namespace, step.source_id, (found,), parameters)
+    unchanged = find_unchanged_table(store, derivation, step.table)
+    if unchanged:
+        return unchanged
+    computed = computation.function(read_parquet(store.read_blob(found.blob)))
+    rows = feature_rows(computed, step.registry, step.event_timestamp)
+    unique = _one_row_per_key(rows, step.key)
+    snapshot = _write(store, step, unique, WriteInfo(run, found.blob))
+    return commit(
+        store,
+        derivation,
+        _put(store, _files(step, rows, snapshot)),
+        rows=RowCounts(
+            rows_in=len(rows),
+            rows_out=len(unique),
+            rejected=0,
+            duplicates=len(rows) - len(unique),
+        ),
+        table_digest=snapshot.digest,
+        run=run,
+    )
+
+
+def prepared_input(store: Store, step: FeatureStoreStep) -> DerivedInput:
+    """Look up the one output that a step reads.
+
+    Raises:
+        ObjectNotFoundError: The ref is not in the store, or has no such output. No retry.
+    """
+    for each in read_inputs(store, [step.input]):
+        manifest = store.manifest(each.manifest)
+        outputs = manifest.outputs if isinstance(manifest, DerivedManifest) else ()
+        if any(each.blob == out.blob.digest and out.name == step.output for out in outputs):
+            return each
+    raise ObjectNotFoundError(
+        f"{step.input} has no output {step.output}", "See `airnub store show`, correct the YAML"
+    )
+
+
+def _one_row_per_key(rows: pd.DataFrame, key: str) -> pd.DataFrame:
+    unique = rows.drop_duplicates(ignore_index=True)
+    repeated = unique[key][unique[key].duplicated()]
+    if len(repeated):
+        raise PayloadError(
+            f"{key} {repeated.iloc[0]!r} has two different rows, as {len(repeated) - 1:,} others",
+            "Prepare one row per key",
+        )
+    if len(unique) < len(rows):
+        log.warning("%d rows came more than once", len(rows) - len(unique))
+    return unique
+
+
+def _write(
+    store: Store, step: FeatureStoreStep, rows: pd.DataFrame, info: WriteInfo
+) -> TableSnapshot:
+    lake = Lake.of(store)
+    lake.require_commits(step.table, "single")
+    counts = write_features(lake, step.table, rows, step.registry, info, created_at=store.clock())
+    log.info(
+        "%s: %d rows new, %d updated, %d deleted",
+        *(step.table, counts.inserted, counts.updated, counts.deleted),
+    )
+    return take_snapshot(lake, step.table, key=(step.key, EVENT_TIMESTAMP), without=(CREATED_AT,))
+
+
+def _files(
+    step: FeatureStoreStep, rows: pd.DataFrame, snapshot: TableSnapshot
+) -> Mapping[str, tuple[bytes, str]]:
+    found = profile_features(rows, step.registry, table=step.table)
+    return {
+        f"{step.table.replace('/', '.')}.json": (snapshot.canonical(), SNAPSHOT),
+        REGISTRY: (step.registry.to_json(), _JSON),
+        PROFILE: (found.model_dump_json().encode(), _JSON),
+        FEATURES: (write_parquet(rows), PARQUET),
+    }
+
+
+def _put(store: Store, files: Mapping[str, tuple[bytes, str]]) -> Iterator[DerivedOutput]:
+    for name, (raw, media_type) in files.items():
+        blob, _ = store.put_bytes(raw, media_type=media_type)
+        yield DerivedOutput(name=name, blob=blob)
