@@ -20,7 +20,8 @@
     │  ├─ SourceRejectedError              4xx other than 408, 425, 429                       14
     │  ├─ SourceUnavailableError  (T)      refused, reset, timeout, 408, 425, 429, 5xx        15
     │  │  └─ TruncatedBodyError   (T)      fewer bytes than promised                          16
-    │  └─ PayloadError (ValueError)        not the promised format                            17
+    │  ├─ PayloadError (ValueError)        not the promised format                            17
+    │  └─ ContractError                    rows break the rules that a source promised        30
     ├─ StoreError                          the content store cannot do what was asked
     │  ├─ DigestMismatchError              bytes are not those that were expected             20
     │  ├─ CorruptObjectError               stored bytes or manifests fail verification        21
@@ -195,6 +196,12 @@ class PayloadError(SourceError, ValueError):
     """The bytes are not of the promised format."""
 
     exit_code = 17
+
+
+class ContractError(SourceError):
+    """Rows break the rules that sources promised; the message names rules and first rows."""
+
+    exit_code = 30
 
 
 class StoreError(StarterError):
