@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 from typing import IO
@@ -28,24 +29,36 @@ _POLL_S = 0.05
 OnLine = Callable[[str], None]
 
 
-def run_script_process(
-    script: Path,
-    arguments: Sequence[str] = (),
-    *,
-    on_line: OnLine,
-    timeout_s: float,
-    environment: Mapping[str, str] | None = None,
-    grace_s: float = 10,
+@dataclass(frozen=True)
+class Script:
+    """A Python script and how it is called.
+
+    Attributes:
+        path: The file.
+        arguments: What it is given.
+        environment: Variables beside those of this process.
+        name: What errors call it; its file's name by default.
+    """
+
+    path: Path
+    arguments: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+
+    def __str__(self) -> str:
+        return self.name or self.path.name
+
+
+def run_process(
+    script: Script, on_line: OnLine, *, timeout_s: float, grace_s: float = 10
 ) -> tuple[str, ...]:
     """Run a Python script with this interpreter, and wait for it.
 
     Args:
-        script: The file.
-        arguments: What it is given.
+        script: What to run.
         on_line: Called in another thread with each line of its output and errors, in their order;
             bytes that are not UTF-8 are replaced, lines over `MAX_LINE_BYTES` come in parts.
         timeout_s: How long it may take, in seconds.
-        environment: Variables beside those of this process.
         grace_s: How long its processes have to end after SIGTERM, before SIGKILL, in seconds.
 
     Returns:
@@ -55,30 +68,30 @@ def run_script_process(
         ConfigError: There is no such file. No retry.
         ScriptFailedError: It ended with another exit code than 0, by a signal, or took too long.
     """
-    if not script.is_file():
-        raise ConfigError(f"There is no script {script}", "Correct its path")
+    if not script.path.is_file():
+        raise ConfigError(f"There is no script {script.path}", "Correct its path")
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
-    process = _start([sys.executable, "-u", str(script), *arguments], environment or {})
+    process = _start(script)
     reader = Thread(target=_read, args=(process.stdout, on_line, tail), daemon=True)
     reader.start()
     try:
         code = process.wait(timeout_s)
     except subprocess.TimeoutExpired as expired:
-        message = f"{script.name} did not end within {timeout_s:g} s"
+        message = f"{script} did not end within {timeout_s:g} s"
         raise ScriptFailedError(message, "Give it more time, or see its log") from expired
     finally:
         # Also after KeyboardInterrupt, and what a SIGTERM of this process's own run raises.
         _end_group(process, grace_s)
         reader.join(grace_s)
     if code != 0:
-        raise ScriptFailedError(f"{script.name} ended {_how(code)}{_why(tail)}", exit_status=code)
+        raise ScriptFailedError(f"{script} ended {_how(code)}{_why(tail)}", exit_status=code)
     return tuple(tail)
 
 
-def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _start(script: Script) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603 - our own interpreter
-        command,
-        env={**os.environ, **environment},
+        [sys.executable, "-u", str(script.path), *script.arguments],
+        env={**os.environ, **script.environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

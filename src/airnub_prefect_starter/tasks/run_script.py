@@ -6,7 +6,7 @@ from pathlib import Path
 
 from prefect import get_run_logger, task
 
-from airnub_prefect_starter.core.scripts import run_script_process
+from airnub_prefect_starter.core.scripts import Script, run_process
 
 MAX_LOGGED_LINES = 10_000
 
@@ -36,12 +36,10 @@ def run_script(
         ConfigError: There is no such file.
         ScriptFailedError: It ended with another exit code than 0, by a signal, or took too long.
     """
-    lines = run_script_process(
-        script_path,
-        arguments,
-        on_line=_to_log(get_run_logger(), task_name),
+    lines = run_process(
+        Script(script_path, arguments, environment or {}, task_name),
+        _to_log(get_run_logger(), task_name),
         timeout_s=timeout_seconds,
-        environment=environment,
     )
     return lines[-1] if lines else ""
 

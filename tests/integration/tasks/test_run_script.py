@@ -45,7 +45,7 @@ def test_a_failing_step_is_tried_twice_and_ends_the_flow(write: Write, tmp_path:
     state: State[None] = two_steps(return_state=True)
 
     assert state.is_failed()
-    assert "ended with exit code 17: no rows" in (state.message or "")
+    assert "First ended with exit code 17: no rows" in (state.message or "")
     with pytest.raises(ScriptFailedError):
         state.result()
     assert first.read_text() == "xx"

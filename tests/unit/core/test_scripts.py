@@ -13,7 +13,7 @@ from threading import Timer
 import pytest
 
 from airnub_prefect_starter.common.errors import ConfigError, ScriptFailedError
-from airnub_prefect_starter.core.scripts import MAX_LINE_BYTES, run_script_process
+from airnub_prefect_starter.core.scripts import MAX_LINE_BYTES, Script, run_process
 
 Write = Callable[[str], Path]
 # Starts a grandchild that ignores SIGTERM, and waits for it.
@@ -38,9 +38,7 @@ def write(tmp_path: Path) -> Write:
 
 def run(script: Path, *arguments: str, timeout_s: float = 60) -> tuple[list[str], tuple[str, ...]]:
     lines: list[str] = []
-    tail = run_script_process(
-        script, arguments, on_line=lines.append, timeout_s=timeout_s, grace_s=0.5
-    )
+    tail = run_process(Script(script, arguments), lines.append, timeout_s=timeout_s, grace_s=0.5)
     return lines, tail
 
 
@@ -54,9 +52,7 @@ def test_a_script_sees_its_own_variables_beside_ours(write: Write) -> None:
     script = write("import os; print(os.environ['GREETING'], 'PATH' in os.environ)")
     lines: list[str] = []
 
-    run_script_process(
-        script, on_line=lines.append, timeout_s=60, environment={"GREETING": "good day"}
-    )
+    run_process(Script(script, environment={"GREETING": "good day"}), lines.append, timeout_s=60)
 
     assert lines == ["good day True"]
 
