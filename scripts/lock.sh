@@ -19,4 +19,9 @@ printf 'hatchling\neditables\n' |
   compile - --constraint requirements/dev.lock --output-file requirements/build.lock
 # A tool of its own environment: DVC holds back what flows use.
 printf 'dvc[s3]\n' | compile - --output-file requirements/dvc.lock
+# Another: MLflow's server wants an older pyarrow. It reads model files, so what they are made of is
+# that of flows.
+printf 'mlflow\nskops\n' |
+  compile - --constraint <(sed -nE '/^(scikit-learn|skops|numpy|scipy|pandas)==/s/ \\$//p' \
+    requirements/base.lock) --output-file requirements/mlflow.lock
 echo "uv==$(.venv/bin/uv --version | cut -d' ' -f2)" | compile - --output-file requirements/uv.lock.txt

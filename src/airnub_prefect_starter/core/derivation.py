@@ -74,6 +74,22 @@ def read_inputs(store: Store, refs: Iterable[str]) -> tuple[DerivedInput, ...]:
     return tuple(each for text in refs for each in _inputs_of(store, text))
 
 
+def read_input(store: Store, ref: str, output: str) -> DerivedInput:
+    """Look up one output of a derived ref, by its name.
+
+    Raises:
+        ObjectNotFoundError: The ref is not in the store, or has no such output. No retry.
+    """
+    for each in read_inputs(store, [ref]):
+        manifest = store.manifest(each.manifest)
+        outputs = manifest.outputs if isinstance(manifest, DerivedManifest) else ()
+        if any(found.blob.digest == each.blob and found.name == output for found in outputs):
+            return each
+    raise ObjectNotFoundError(
+        f"{ref} has no output {output}", "See `airnub store show`, correct the YAML"
+    )
+
+
 def _inputs_of(store: Store, text: str) -> Iterator[DerivedInput]:
     namespace, source_id = split_ref(text)
     ref = store.ref(namespace, source_id)

@@ -92,6 +92,8 @@ class ModelSpec(ConfigModel):
     split: Split = Split()
     threshold: Threshold = Threshold()
     gates: Gates = Gates()
+    purpose: str = Field(min_length=1, description="What it is for, on its card")
+    limits: tuple[str, ...] = Field(default=(), description="What it is not for, on its card")
     tolerance: float = Field(
         default=0.002, gt=0, le=0.05, description="By which metrics may differ when made again"
     )

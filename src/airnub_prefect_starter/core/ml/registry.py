@@ -35,6 +35,7 @@ from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.core.store.layout import MODELS, Key
 
 R = TypeVar("R", bound=Record)
+ModelMetrics = Mapping[str, float]
 _ATTEMPTS = 8
 
 
@@ -60,7 +61,7 @@ class Candidate(Record):
     numeric: tuple[str, ...]
     categorical: Mapping[str, tuple[str, ...]]
     threshold: float = Field(ge=0, le=1)
-    metrics: Mapping[str, float]
+    metrics: ModelMetrics
     manifest: DigestText
     trained_on: tuple[DerivedInput, ...]
     code: DigestText
