@@ -26,6 +26,7 @@ from airnub_prefect_starter.cli import (
     platform,
     render,
     run,
+    serve,
     store,
     trace,
 )
@@ -50,6 +51,7 @@ app.command()(demo.demo)
 app.command()(platform.bootstrap)
 app.command()(render.render)
 app.command()(trace.trace)
+app.command()(serve.serve)
 app.command()(doctor.doctor)
 app.add_typer(add.app, name="add")
 app.add_typer(k8s.app, name="k8s")

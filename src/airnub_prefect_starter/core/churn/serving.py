@@ -1,0 +1,34 @@
+"""How the features of churn models are computed of what is known of a customer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from airnub_prefect_starter.core.churn.features import (
+    ENGINEERED,
+    ChurnFeatures,
+    add_churn_features,
+)
+from airnub_prefect_starter.core.churn.telco import COLUMNS, INTERNET_SERVICES
+from airnub_prefect_starter.core.ml.forms import Maker
+
+_NEEDED = ("tenure", "MonthlyCharges", "TotalCharges", *INTERNET_SERVICES)
+MADE: Mapping[str, tuple[str, ...]] = dict.fromkeys(ENGINEERED, _NEEDED)
+"""They are computed together, so each needs what any of them needs."""
+
+
+def churn_maker(parameters: Mapping[str, Any]) -> Maker:
+    """Give what computes the features as they were in training.
+
+    Args:
+        parameters: Of the derivation that made the features a model was trained on: the thresholds
+            are among them.
+    """
+    options = ChurnFeatures.model_validate(parameters["step"]["engineered"])
+    return Maker(
+        made=MADE,
+        columns={column.name: column for column in COLUMNS},
+        compute=partial(add_churn_features, options=options),
+    )

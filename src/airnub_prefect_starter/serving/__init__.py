@@ -1,0 +1,1 @@
+"""Models over HTTP. What does not belong here: how a model scores, which is core's."""
