@@ -6,15 +6,19 @@ row, so the same code serves training, batches and single requests.
 
 from __future__ import annotations
 
+import sys
 from decimal import Decimal
+from functools import partial
 from itertools import pairwise
 from typing import Self
 
 import pandas as pd
 from pydantic import Field, model_validator
 
+from airnub_prefect_starter.core.churn import telco
 from airnub_prefect_starter.core.churn.telco import INTERNET_SERVICES
 from airnub_prefect_starter.core.configuration import ConfigModel
+from airnub_prefect_starter.core.feature_store.computation import Computation
 
 ENGINEERED = (
     "charge_ratio",
@@ -52,6 +56,11 @@ class ChurnFeatures(ConfigModel):
         starts = (0, *(edge + 1 for edge in edges))
         closed = [f"{start}-{end}" for start, end in zip(starts, edges, strict=False)]
         return (*closed, f"{starts[-1]}+")
+
+
+def churn_computation(options: ChurnFeatures) -> Computation:
+    """Give the computation of the feature table, with the modules that it is made of."""
+    return Computation(partial(add_churn_features, options=options), (sys.modules[__name__], telco))
 
 
 def add_churn_features(frame: pd.DataFrame, options: ChurnFeatures) -> pd.DataFrame:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from types import ModuleType
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
@@ -18,9 +16,14 @@ from airnub_prefect_starter.core.derivation import (
     read_inputs,
 )
 from airnub_prefect_starter.core.feature_store import profile, registry, table
+from airnub_prefect_starter.core.feature_store.computation import Computation
 from airnub_prefect_starter.core.feature_store.config import FeatureStoreStep
 from airnub_prefect_starter.core.feature_store.profile import profile_features
-from airnub_prefect_starter.core.feature_store.registry import CREATED_AT, EVENT_TIMESTAMP
+from airnub_prefect_starter.core.feature_store.registry import (
+    CREATED_AT,
+    EVENT_TIMESTAMP,
+    FeatureRegistry,
+)
 from airnub_prefect_starter.core.feature_store.table import feature_rows, write_features
 from airnub_prefect_starter.core.lake.lake import Lake
 from airnub_prefect_starter.core.lake.snapshots import (
@@ -38,6 +41,7 @@ from airnub_prefect_starter.core.manifest_models import (
     RowCounts,
     RunInfo,
 )
+from airnub_prefect_starter.core.monitoring.profiles import Profile
 from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.core.tables import PARQUET, read_parquet, write_parquet
 
@@ -46,17 +50,6 @@ log = logging.getLogger(__name__)
 REGISTRY, PROFILE, FEATURES = "registry.json", "profile.json", "features.parquet"
 _JSON = "application/json"
 _MODULES = (profile, registry, table, tables)
-
-
-@dataclass(frozen=True)
-class Computation:
-    """How features are computed: rows in, the key, the features and the label out.
-
-    ``modules`` are those whose source text says whether it is still the same computation.
-    """
-
-    function: Callable[[pd.DataFrame], pd.DataFrame]
-    modules: tuple[ModuleType, ...]
 
 
 def core_build_features(
@@ -107,6 +100,19 @@ def core_build_features(
         ),
         table_digest=snapshot.digest,
         run=run,
+    )
+
+
+def read_registry(store: Store, result: DerivedResult) -> tuple[FeatureRegistry, Profile]:
+    """Read back the registry and the profile of a result, whichever run computed it.
+
+    Raises:
+        StoreError: A blob is missing or corrupt. No retry.
+    """
+    blobs = {output.name: output.blob.digest for output in result.outputs}
+    return (
+        FeatureRegistry.model_validate_json(store.read_blob(blobs[REGISTRY])),
+        Profile.model_validate_json(store.read_blob(blobs[PROFILE])),
     )
 
 

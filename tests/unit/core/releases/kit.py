@@ -1,0 +1,61 @@
+"""Two sources, and what is made of them: small data sets to release."""
+
+from __future__ import annotations
+
+from airnub_prefect_starter.core.derivation import Derivation, commit, read_inputs
+from airnub_prefect_starter.core.manifest_models import (
+    DerivedOutput,
+    DerivedResult,
+    RunInfo,
+    Source,
+)
+from airnub_prefect_starter.core.releases.config import DatasetSpec, ReleasedPart, ReleaseStep
+from airnub_prefect_starter.core.releases.release import core_release_datasets
+from airnub_prefect_starter.core.store import FetchCommit, Store
+
+NAMESPACE = "versioning.dvc_release"
+RUN = RunInfo(flow_run_id="run-1")
+STEP = ReleaseStep(
+    source_id="release",
+    name="shop",
+    datasets=(
+        DatasetSpec(
+            name="raw",
+            folder={
+                "visits.csv": ReleasedPart(ref="ingestion.files/visits"),
+                "orders.csv": ReleasedPart(ref="ingestion.files/orders"),
+            },
+        ),
+        DatasetSpec(
+            name="joined.csv",
+            file=ReleasedPart(ref="preparation.join/joined", output="joined.csv"),
+        ),
+    ),
+)
+
+
+def fetch(store: Store, name: str, body: bytes) -> None:
+    url = f"http://sources.example/{name}"
+    with store.spool() as spool:
+        spool.write(body)
+        store.commit_fetch(
+            FetchCommit("ingestion.files", name, Source(url=url, final_url=url), spool)
+        )
+
+
+def join(store: Store, body: bytes) -> None:
+    inputs = read_inputs(store, ["ingestion.files/visits", "ingestion.files/orders"])
+    blob, _ = store.put_bytes(body)
+    parameters = {"code": f"sha256:{'c' * 64}", "step": {"how": "inner"}}
+    derivation = Derivation("preparation.join", "joined", inputs, parameters)
+    commit(store, derivation, [DerivedOutput(name="joined.csv", blob=blob)], run=RUN)
+
+
+def fill(store: Store, joined: bytes = b"1,2\n") -> None:
+    fetch(store, "visits", b"id\n1\n")
+    fetch(store, "orders", b"id\n2\n")
+    join(store, joined)
+
+
+def release(store: Store, step: ReleaseStep = STEP) -> DerivedResult:
+    return core_release_datasets(store, step, namespace=NAMESPACE, run=RUN)
