@@ -6,14 +6,30 @@ from collections.abc import Sequence
 
 from airnub_prefect_starter.common.clock import rfc3339
 from airnub_prefect_starter.common.utils import human_bytes
+from airnub_prefect_starter.core.manifest_models import DerivedResult
 from airnub_prefect_starter.core.markdown import escape_markdown, markdown_table, short_digest
-from airnub_prefect_starter.core.releases.dvc import Remote
+from airnub_prefect_starter.core.releases.dvc import Remote, remote_of
 from airnub_prefect_starter.core.releases.records import (
     DatasetChange,
     Release,
     ReleasedSource,
     changes_between,
 )
+from airnub_prefect_starter.core.releases.release import read_release, read_result
+from airnub_prefect_starter.core.store import Store
+
+
+def read_release_page(store: Store, result: DerivedResult, department: str) -> str:
+    """Show the release of a result, whichever run made it, beside the one before.
+
+    Raises:
+        StoreError: A release cannot be read. No retry.
+    """
+    release = read_result(store, result)
+    before = read_release(store, release.name, release.previous) if release.previous else None
+    ref = f"{result.namespace}/{result.source_id}"
+    get = f"airnub store get {ref} --to release -d {department}"
+    return release_markdown(release, before, remote_of(store), get=get)
 
 
 def release_markdown(

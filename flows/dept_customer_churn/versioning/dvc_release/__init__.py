@@ -1,0 +1,1 @@
+"""The category dvc_release."""
