@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from airnub_prefect_starter.common.errors import PayloadError
+import pandas as pd
+
 from airnub_prefect_starter.core import readers
-from airnub_prefect_starter.core.churn import telco
+from airnub_prefect_starter.core.churn import sources, telco
+from airnub_prefect_starter.core.churn.sources import read_columns
 from airnub_prefect_starter.core.churn.steps import SplitStep
-from airnub_prefect_starter.core.churn.telco import SPLITS, text_schema
+from airnub_prefect_starter.core.churn.telco import SPLITS
 from airnub_prefect_starter.core.data_cleaning import content_of
 from airnub_prefect_starter.core.derivation import (
     Derivation,
@@ -23,7 +25,6 @@ from airnub_prefect_starter.core.manifest_models import (
     RowCounts,
     RunInfo,
 )
-from airnub_prefect_starter.core.readers import read_csv_bytes
 from airnub_prefect_starter.core.store import Store
 
 CSV = "text/csv"
@@ -41,7 +42,7 @@ def core_split_table(
     """
     columns = SPLITS[step.source_id]
     parameters = {
-        "code": code_digest(readers, telco, sys.modules[__name__]),
+        "code": code_digest(readers, sources, telco, sys.modules[__name__]),
         "columns": list(columns),
     }
     inputs = read_inputs(store, [step.input])
@@ -49,8 +50,9 @@ def core_split_table(
     unchanged = find_unchanged(store, derivation)
     if unchanged:
         return unchanged
-    raw, rows = split(content_of(store, inputs[0]), columns, step.input)
-    blob, _ = store.put_bytes(raw, media_type=CSV)
+    frame = read_columns(content_of(store, inputs[0]), columns, step.input)
+    blob, _ = store.put_bytes(to_csv(frame), media_type=CSV)
+    rows = len(frame)
     return commit(
         store,
         derivation,
@@ -60,19 +62,6 @@ def core_split_table(
     )
 
 
-def split(raw: bytes, columns: tuple[str, ...], name: str) -> tuple[bytes, int]:
-    """Give some columns of a CSV as CSV, and the number of rows.
-
-    Args:
-        raw: CSV with a header.
-        columns: Which to keep, in this order.
-        name: How messages call the table.
-
-    Raises:
-        PayloadError: It is no CSV, or a column is missing. No retry.
-    """
-    try:
-        frame = read_csv_bytes(raw, text_schema(columns))
-    except PayloadError as error:
-        raise PayloadError(f"{name}: {error.message}", error.remedy) from error
-    return frame.to_csv(index=False, lineterminator="\n").encode(), len(frame)
+def to_csv(frame: pd.DataFrame) -> bytes:
+    """Write text as CSV with a header, no value changed."""
+    return frame.to_csv(index=False, lineterminator="\n").encode()

@@ -79,6 +79,12 @@ SPLITS: Mapping[PartName, tuple[str, ...]] = {
 """Columns of each part, the key in all of them; together they are the whole table."""
 
 
+def columns_of(source: str) -> tuple[str, ...]:
+    """Give the columns of a source: a part has some, anything else has all."""
+    by_name: Mapping[str, tuple[str, ...]] = {**SPLITS}
+    return by_name.get(source, NAMES)
+
+
 def schema_of(names: tuple[str, ...] = NAMES) -> TableSchema:
     """Give the contract of the table, or of some of its columns in the order given."""
     by_name = {column.name: column for column in COLUMNS}

@@ -2,7 +2,8 @@
 
 import pytest
 
-from airnub_prefect_starter.core.churn.splits import split
+from airnub_prefect_starter.core.churn.sources import read_columns
+from airnub_prefect_starter.core.churn.splits import to_csv
 from airnub_prefect_starter.core.churn.steps import SplitStep
 from airnub_prefect_starter.core.churn.synthetic import customers_csv
 from airnub_prefect_starter.core.churn.telco import SPLITS
@@ -41,7 +42,7 @@ def test_a_table_is_stored_and_split(sources: FaultServer, store_of: StoreOf) ->
     assert stored(store, CATEGORY, "telco") == stored(store, CATEGORY, "partner_feed") == TABLE
     for name, columns in SPLITS.items():
         (found,) = read_inputs(store, [f"{CATEGORY.namespace}/{name}"])
-        assert store.read_blob(found.blob) == split(TABLE, columns, "telco")[0]
+        assert store.read_blob(found.blob) == to_csv(read_columns(TABLE, columns, name))
 
 
 @pytest.mark.parametrize(

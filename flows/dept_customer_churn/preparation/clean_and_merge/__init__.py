@@ -1,0 +1,1 @@
+"""The category clean_and_merge."""
