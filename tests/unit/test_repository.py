@@ -132,7 +132,7 @@ def test_the_hooks_run_what_make_check_runs() -> None:
 
 
 # Prefect takes a second to import: tests/integration does the same for what needs it.
-PLAIN = ("common", "core", "demo", "scaffold", "cli")
+PLAIN = ("common", "core", "data_science", "demo", "scaffold", "cli")
 
 
 @pytest.mark.parametrize("package", PLAIN)

@@ -79,4 +79,4 @@ def test_its_lines_are_logged_until_there_are_too_many(
 
 
 def test_the_policy_is_one_retry_after_five_seconds() -> None:
-    assert (run_script.retries, run_script.retry_delay_seconds) == (1, 5)
+    assert [run_script.retries, run_script.retry_delay_seconds] == [1, 5]

@@ -1,0 +1,1 @@
+"""Training and prediction on files of this machine."""
