@@ -1,7 +1,8 @@
 """Model files: scikit-learn pipelines as skops archives, whose loading runs no code of theirs.
 
-Equal models have equal bytes: what skops takes from the process (addresses of objects, the time) is
-replaced by what does not change, so the digest says which model it is.
+Equal models have equal bytes: what skops takes from the process (addresses of objects, the time,
+what is between the fields of records) is replaced by what does not change, so the digest says which
+model it is.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import skops.io
 from sklearn.pipeline import Pipeline
 
@@ -89,7 +91,22 @@ def _canonical(raw: bytes) -> bytes:
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
         _write(archive, _SCHEMA, json.dumps(schema, indent=1).encode())
         for name, renamed in names.items():
-            _write(archive, renamed, members[name])
+            _write(archive, renamed, _without_padding(name, members[name]))
+    return sink.getvalue()
+
+
+def _without_padding(name: str, member: bytes) -> bytes:
+    """Blank the bytes between the fields of records, which hold whatever was in memory there."""
+    if not name.endswith(".npy"):
+        return member
+    array = np.load(io.BytesIO(member), allow_pickle=False)
+    if array.dtype.names is None:
+        return member
+    clean = np.zeros_like(array)
+    for field in array.dtype.names:
+        clean[field] = array[field]
+    sink = io.BytesIO()
+    np.save(sink, clean, allow_pickle=False)
     return sink.getvalue()
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
 
 from airnub_prefect_starter.core.derivation import split_ref
 from airnub_prefect_starter.core.manifest_models import (
+    DerivedInput,
     DerivedManifest,
     DerivedResult,
     Record,
@@ -16,7 +18,7 @@ from airnub_prefect_starter.core.manifest_models import (
 )
 from airnub_prefect_starter.core.ml import model_files
 from airnub_prefect_starter.core.ml.config import ModelSpec
-from airnub_prefect_starter.core.ml.evaluation import Evaluation, GateResult
+from airnub_prefect_starter.core.ml.evaluation import Evaluation
 from airnub_prefect_starter.core.ml.gates import challenge_gate, require, shown
 from airnub_prefect_starter.core.ml.metrics import auc
 from airnub_prefect_starter.core.ml.registry import Candidate, ModelRegistry, ModelVersion
@@ -56,7 +58,7 @@ def champion_line(champion: ModelVersion) -> str:
 
 
 def core_register_model(
-    store: Store, spec: ModelSpec, result: DerivedResult, *, run: RunInfo | None = None
+    store: Store, result: DerivedResult, *, run: RunInfo | None = None
 ) -> Promotion:
     """Register the best candidate of a training, and make it champion if it earns that.
 
@@ -70,10 +72,10 @@ def core_register_model(
         ModelFileError: The champion's model file must not be loaded. No retry.
         StoreError: The store cannot read or write; retry where it is transient.
     """
-    found = read_evaluation(store, result)
-    require(found.gates, spec.name)
-    registry = ModelRegistry(store, spec.name)
-    version = registry.register(_candidate(store, spec, result, found, run or RunInfo()))
+    trained = _read_training(store, result)
+    require(trained.found.gates, trained.spec.name)
+    registry = ModelRegistry(store, trained.spec.name)
+    version = registry.register(_candidate(store, trained, run or RunInfo()))
     aliases = registry.aliases()
     if aliases.champion is None:
         registry.promote(version, expected=None)
@@ -81,7 +83,7 @@ def core_register_model(
     champion = registry.version(aliases.champion)
     if version.number in (aliases.champion, aliases.challenger):
         return _promotion(result, version, champion, "it has that part already")
-    better, reason = _compare(store, spec, result, (version, champion))
+    better, reason = _compare(store, trained, version, champion)
     if better:
         registry.promote(version, expected=champion.number)
         return _promotion(result, version, version, reason)
@@ -89,14 +91,34 @@ def core_register_model(
     return _promotion(result, version, champion, reason)
 
 
-def _candidate(
-    store: Store, spec: ModelSpec, result: DerivedResult, found: Evaluation, run: RunInfo
-) -> Candidate:
-    manifest = _manifest(store, result)
+@dataclass(frozen=True)
+class _Trained:
+    """A stored training: its result, its manifest, and what that says."""
+
+    result: DerivedResult
+    manifest: DerivedManifest
+    spec: ModelSpec
+    found: Evaluation
+
+    def input_of(self, ref: str) -> DerivedInput:
+        wanted = split_ref(ref)
+        inputs = self.manifest.inputs
+        return next(each for each in inputs if (each.namespace, each.source_id) == wanted)
+
+
+def _read_training(store: Store, result: DerivedResult) -> _Trained:
+    manifest = store.manifest(result.manifest)
+    assert isinstance(manifest, DerivedManifest)  # noqa: S101 - a DerivedResult leads to no other
+    spec = ModelSpec.model_validate(manifest.parameters["spec"])
+    return _Trained(result, manifest, spec, read_evaluation(store, result))
+
+
+def _candidate(store: Store, trained: _Trained, run: RunInfo) -> Candidate:
+    spec, found = trained.spec, trained.found
     return Candidate(
         name=spec.name,
         kind=found.best.kind,
-        model_file=output_named(result, model_file_name(found)).blob,
+        model_file=output_named(trained.result, model_file_name(found)).blob,
         key=spec.key,
         target=spec.target,
         positive=spec.positive,
@@ -104,65 +126,44 @@ def _candidate(
         categorical=found.categories,
         threshold=found.best.test.at_threshold.threshold,
         metrics={**found.best.test.flat(), "cv_auc": found.best.cv_auc},
-        manifest=result.manifest,
-        trained_on=manifest.inputs,
-        code=str(manifest.parameters["code"]),
-        release=_release(store, spec, manifest),
+        manifest=trained.result.manifest,
+        trained_on=trained.manifest.inputs,
+        code=str(trained.manifest.parameters["code"]),
+        release=_release(store, trained),
         tolerance=spec.tolerance,
         run=run,
     )
 
 
-def _manifest(store: Store, result: DerivedResult) -> DerivedManifest:
-    manifest = store.manifest(result.manifest)
-    assert isinstance(manifest, DerivedManifest)  # noqa: S101 - a DerivedResult leads to no other
-    return manifest
-
-
-def _release(store: Store, spec: ModelSpec, manifest: DerivedManifest) -> int | None:
-    if spec.release is None:
+def _release(store: Store, trained: _Trained) -> int | None:
+    if trained.spec.release is None:
         return None
-    wanted = split_ref(spec.release)
-    found = next(x for x in manifest.inputs if (x.namespace, x.source_id) == wanted)
-    return int(json.loads(store.read_blob(found.blob))["number"])
+    stored = store.read_blob(trained.input_of(trained.spec.release).blob)
+    return int(json.loads(stored)["number"])
 
 
 def _compare(
-    store: Store,
-    spec: ModelSpec,
-    result: DerivedResult,
-    contest: tuple[ModelVersion, ModelVersion],
+    store: Store, trained: _Trained, challenger: ModelVersion, champion: ModelVersion
 ) -> tuple[bool, str]:
-    """Judge challenger and champion on the rows that were held out of the challenger's training."""
-    challenger, champion = contest
-    rows = _rows_held_out(store, spec, result)
+    """Judge both on the rows that were held out of the challenger's training."""
+    rows = _rows_held_out(store, trained)
     lost = sorted(set(champion.columns) - {str(name) for name in rows.columns})
     if lost:
-        return (
-            True,
-            f"the features that version {champion.number} needs are gone: {', '.join(lost)}",
-        )
+        return True, f"version {champion.number} needs features that are gone: {', '.join(lost)}"
     gate = challenge_gate(
-        _auc(store, spec, challenger, rows),
-        _auc(store, spec, champion, rows),
+        _auc(store, trained.spec, challenger, rows),
+        _auc(store, trained.spec, champion, rows),
         kinds=(challenger.kind, champion.kind),
-        gates=spec.gates,
+        gates=trained.spec.gates,
     )
-    return gate.passed, _reason(gate, champion)
+    gained = f"AUC gained over version {champion.number} on the same rows"
+    return gate.passed, f"{gained}: {shown(gate)} ({gate.why})"
 
 
-def _reason(gate: GateResult, champion: ModelVersion) -> str:
-    return f"AUC gained over version {champion.number} on the same rows: {shown(gate)} ({gate.why})"
-
-
-def _rows_held_out(store: Store, spec: ModelSpec, result: DerivedResult) -> pd.DataFrame:
-    features = next(
-        each
-        for each in _manifest(store, result).inputs
-        if (each.namespace, each.source_id) == split_ref(spec.features)
-    )
-    rows = read_parquet(store.read_blob(features.blob))
-    keys = read_held_out(store, result)[spec.key]
+def _rows_held_out(store: Store, trained: _Trained) -> pd.DataFrame:
+    spec = trained.spec
+    rows = read_parquet(store.read_blob(trained.input_of(spec.features).blob))
+    keys = read_held_out(store, trained.result)[spec.key]
     return rows[rows[spec.key].astype(str).isin(set(keys))]
 
 

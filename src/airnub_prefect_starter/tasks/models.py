@@ -1,0 +1,53 @@
+"""What runs publish about models."""
+
+from collections.abc import Sequence
+
+from prefect import get_run_logger
+
+from airnub_prefect_starter.common.names import Category
+from airnub_prefect_starter.common.settings import load_settings
+from airnub_prefect_starter.core.manifest_models import DerivedResult
+from airnub_prefect_starter.core.markdown import artifact_key
+from airnub_prefect_starter.core.ml.markdown import promotions_markdown, training_markdown
+from airnub_prefect_starter.core.ml.mlflow_mirror import VARIABLE, Mirrored
+from airnub_prefect_starter.core.ml.promotion import Promotion
+from airnub_prefect_starter.core.ml.step import CARD, REPORT, output_named, read_file, read_plots
+from airnub_prefect_starter.tasks.artifacts import publish_markdown
+from airnub_prefect_starter.tasks.run_context import department_store
+
+
+def tracking_uri() -> str | None:
+    """Give the address of the MLflow server, if one is named."""
+    return load_settings().environment.get(VARIABLE)
+
+
+def publish_trainings(category: Category, results: Sequence[DerivedResult]) -> None:
+    """Publish the card and the plots of each training, whether it passed its gates or not."""
+    store = department_store(category.department)
+    for result in results:
+        publish_markdown(
+            artifact_key(category.deployment, result.source_id),
+            training_markdown(
+                read_file(store, result, CARD).decode(),
+                read_plots(store, result),
+                output_named(result, REPORT).blob.digest,
+            ),
+            f"Models of {category.flow_name}",
+        )
+
+
+def publish_promotions(
+    category: Category, promotions: Sequence[Promotion], mirrored: Sequence[Mirrored]
+) -> None:
+    """Publish which versions count now; the last line that is logged names each champion."""
+    if not promotions:
+        return
+    publish_markdown(
+        artifact_key(category.deployment, "registry"),
+        promotions_markdown(
+            category.flow_name, promotions, {each.source_id: each.detail for each in mirrored}
+        ),
+        f"Versions registered by {category.flow_name}",
+    )
+    for each in promotions:
+        get_run_logger().info("%s", each.line)

@@ -1,0 +1,66 @@
+"""A small table from which something can be learned, and a model of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from airnub_prefect_starter.core.derivation import Derivation, commit
+from airnub_prefect_starter.core.manifest_models import DerivedOutput, DerivedResult, RunInfo
+from airnub_prefect_starter.core.ml.config import Candidate, ModelSpec
+from airnub_prefect_starter.core.store import Store
+from airnub_prefect_starter.core.tables import write_parquet
+
+TRAINING = "model_building.training"
+DUMMY = Candidate(name="dummy", kind="dummy")
+LOGISTIC = Candidate(name="logistic", kind="logistic_regression")
+BOOSTING = Candidate(name="boosting", kind="hist_gradient_boosting")
+FOREST = Candidate(name="forest", kind="random_forest")
+SPEC = ModelSpec(
+    name="leavers",
+    source_id="candidates",
+    features="transformation.feature_store/customer",
+    key="customer",
+    target="left",
+    positive="Yes",
+    numeric=("months", "charges"),
+    categorical=("contract",),
+    slices=("senior",),
+    segments=("contract",),
+    candidates=(DUMMY, LOGISTIC),
+    purpose="Says who will leave.",
+    limits=("It is of a made-up table.",),
+)
+
+
+def spec(**changes: Any) -> ModelSpec:
+    """Give the specification with some fields changed."""
+    return ModelSpec.model_validate({**SPEC.model_dump(), **changes})
+
+
+def customers(count: int = 600, *, seed: int = 1, signal: float = 2.5) -> pd.DataFrame:
+    """Make customers; the greater the signal, the more of who left is in the features."""
+    random = np.random.default_rng(seed)
+    months = random.integers(0, 72, count)
+    contract = random.choice(["monthly", "yearly"], count, p=[0.6, 0.4])
+    wish = signal * ((contract == "monthly") - months / 36) + random.logistic(size=count)
+    return pd.DataFrame(
+        {
+            "customer": [f"c{number:05d}" for number in random.permutation(count)],
+            "months": months,
+            "charges": random.normal(60, 20, count).round(2),
+            "contract": contract,
+            "senior": random.integers(0, 2, count),
+            "left": np.where(wish > 0, "Yes", "No"),
+        }
+    )
+
+
+def store_features(store: Store, frame: pd.DataFrame) -> DerivedResult:
+    """Store rows as the feature store does."""
+    namespace, source_id = SPEC.features.split("/")
+    blob, _ = store.put_bytes(write_parquet(frame))
+    output = DerivedOutput(name=SPEC.file, blob=blob)
+    return commit(store, Derivation(namespace, source_id, (), {}), [output], run=RunInfo())
