@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -83,8 +84,7 @@ def profile_of(frame: pd.DataFrame) -> Profile:
         columns={},
         numbers={name: number_profile(frame[name].to_numpy(dtype=np.float64)) for name in NUMERIC},
         categories={
-            name: category_profile(frame[name].astype(str).value_counts().to_dict())
-            for name in CATEGORICAL
+            name: category_profile(Counter(frame[name].astype(str))) for name in CATEGORICAL
         },
     )
 

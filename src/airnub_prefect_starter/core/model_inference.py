@@ -20,6 +20,7 @@ from airnub_prefect_starter.core.churn.serving import churn_maker
 from airnub_prefect_starter.core.configuration import ConfigModel
 from airnub_prefect_starter.core.manifest_models import DerivedManifest
 from airnub_prefect_starter.core.ml.forms import Maker, form_of, read_rows
+from airnub_prefect_starter.core.ml.lineage import features_of
 from airnub_prefect_starter.core.ml.model_files import load
 from airnub_prefect_starter.core.ml.registry import ModelRegistry, ModelVersion
 from airnub_prefect_starter.core.ml.rows import Floats, model_input
@@ -116,5 +117,5 @@ def served(store: Store, version: ModelVersion) -> ServedModel:
 
 def _parameters(store: Store, version: ModelVersion) -> Mapping[str, Any]:
     """Read the parameters of the derivation that made the features a version was trained on."""
-    manifest = store.manifest(version.trained_on[0].manifest)
+    manifest = store.manifest(features_of(version).manifest)
     return manifest.parameters if isinstance(manifest, DerivedManifest) else {}

@@ -21,13 +21,13 @@ from airnub_prefect_starter.common.errors import (
     TooLargeError,
 )
 from airnub_prefect_starter.core.configuration import ConfigModel
-from airnub_prefect_starter.core.manifest_models import DerivedManifest
+from airnub_prefect_starter.core.ml.lineage import blob_of
+from airnub_prefect_starter.core.ml.step import CARD
 from airnub_prefect_starter.core.model_inference import Prediction, ServedModel
 from airnub_prefect_starter.serving.current import CurrentModel
 
 MAX_ROWS = 1000
 MAX_BYTES = 2 << 20
-CARD = "model_card.md"
 
 
 class Health(ConfigModel):
@@ -154,12 +154,8 @@ def _facts(model: ServedModel) -> ModelFacts:
 
 
 def _card(current: CurrentModel) -> str:
-    manifest = current.store.manifest(current.get().version.manifest)
-    outputs = manifest.outputs if isinstance(manifest, DerivedManifest) else ()
-    for output in outputs:
-        if output.name == CARD:
-            return current.store.read_blob(output.blob.digest).decode()
-    raise ObjectNotFoundError("The model has no card", "Train it again")
+    digest = blob_of(current.store, current.get().version.manifest, CARD)
+    return current.store.read_blob(digest).decode()
 
 
 async def _body(request: Request) -> Any:

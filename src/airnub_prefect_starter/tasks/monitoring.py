@@ -41,18 +41,27 @@ def publish_quality(category: Category, result: DerivedResult) -> list[DerivedRe
     """
     report = read_report(department_store(category.department), result, QualityReport)
     publish_score(artifact_key(category.deployment, "health"), report.health)
-    return _publish(category, result, quality_markdown(category.flow_name, report), report.results)
+    return publish_checked(
+        category, result, quality_markdown(category.flow_name, report), report.results
+    )
 
 
 def publish_flows(category: Category, result: DerivedResult) -> list[DerivedResult]:
     """Publish a report on runs; see `publish_quality`."""
     report = read_report(department_store(category.department), result, FlowReport)
-    return _publish(category, result, flows_markdown(category.flow_name, report), report.results)
+    return publish_checked(
+        category, result, flows_markdown(category.flow_name, report), report.results
+    )
 
 
-def _publish(
+def publish_checked(
     category: Category, result: DerivedResult, markdown: str, results: Sequence[CheckResult]
 ) -> list[DerivedResult]:
+    """Publish a report of any kind, then fail if one of its checks found something critical.
+
+    Raises:
+        PartialFailureError: That is so; the report is among its results. No retry.
+    """
     publish_derived(category, Outcomes({result.source_id: result}, {}))
     publish_markdown(
         artifact_key(category.deployment, "report"), markdown, f"Findings of {category.flow_name}"

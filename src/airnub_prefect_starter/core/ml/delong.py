@@ -98,5 +98,4 @@ def auc_difference(first: Placements, second: Placements) -> Interval:
 
 
 def _ranks(values: Floats) -> Floats:
-    ranks: Floats = pd.Series(values).rank().to_numpy(dtype=np.float64)
-    return ranks
+    return np.asarray(pd.Series(values).rank(), dtype=np.float64)

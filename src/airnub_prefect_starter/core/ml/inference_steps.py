@@ -47,6 +47,7 @@ class ComparisonStep(ConfigModel):
     source_id: StoreName = Field(description="Name of the ref in this category's namespace")
     model: StoreName = Field(description="Name in the registry of models")
     features: RefText = Field(description="Ref of the table of features")
+    file: str = Field(default="features.parquet", description="Its output that holds the rows")
     experiment: str = Field(min_length=1, description="Salt of the split; another one splits anew")
     challenger_share: float = Field(default=0.5, gt=0, lt=1)
     resamples: int = Field(default=1000, ge=100, le=10_000, description="Of the bootstrap")
@@ -71,4 +72,5 @@ class DriftStep(ConfigModel):
     source_id: StoreName = Field(description="Name of the ref in this category's namespace")
     model: StoreName = Field(description="Name in the registry of models")
     features: RefText = Field(description="Ref of the table of features")
+    file: str = Field(default="features.parquet", description="Its output that holds the rows")
     limits: DriftLimits = DriftLimits()

@@ -39,7 +39,7 @@ def quality_markdown(title: str, report: QualityReport) -> str:
     ]
     header = ("table", "version", "rows", "batches", "last written")
     parts += ["## Tables", markdown_table(header, rows), "## All checks"]
-    parts.append(_checks([each for each in report.results if each.level == "ok"]))
+    parts.append(checks_table([each for each in report.results if each.level == "ok"]))
     return "\n\n".join(parts)
 
 
@@ -124,10 +124,11 @@ def _findings(results: Sequence[CheckResult]) -> list[str]:
     problems = found_problems(results)
     if not problems:
         return [f"{len(results)} checks found nothing."]
-    return ["## Findings", _checks(problems)]
+    return ["## Findings", checks_table(problems)]
 
 
-def _checks(results: Sequence[CheckResult]) -> str:
+def checks_table(results: Sequence[CheckResult]) -> str:
+    """Lay out checks: level, kind, of what, and what was found."""
     rows = [
         (
             _MARKS[each.level],

@@ -20,7 +20,7 @@ def _sample(seed: int, rows: int = 400, gain: float = 1.0) -> tuple[Flags, Float
     random = np.random.default_rng(seed)
     labels = random.random(rows) < 0.3
     # Rounded, so that there are ties
-    return labels, np.round(random.normal(0, 1, rows) + gain * labels, 1)
+    return labels, np.round(random.normal(0, 1, rows) + gain * labels, 1).astype(np.float64)
 
 
 def test_the_area_is_that_of_the_library_also_with_ties() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +32,7 @@ def _profile(frame: pd.DataFrame) -> Profile:
         reference="release 1",
         columns={},
         numbers={name: number_profile(frame[name].to_numpy(dtype=float)) for name in numbers},
-        categories={
-            name: category_profile(frame[name].astype(str).value_counts().to_dict())
-            for name in others
-        },
+        categories={name: category_profile(Counter(frame[name].astype(str))) for name in others},
     )
 
 

@@ -1,0 +1,1 @@
+"""The category ab_comparison."""

@@ -1,0 +1,1 @@
+"""Task wrappers of this category."""

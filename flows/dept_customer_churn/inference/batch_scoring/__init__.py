@@ -1,0 +1,1 @@
+"""The category batch_scoring."""
