@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from airnub_prefect_starter.common.addresses import TELCO_PIN
 from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.settings import (
     ROOT_MARKER,
@@ -125,6 +126,35 @@ def test_resolves_addresses_at_any_depth(root: Path) -> None:
 def test_an_address_that_is_not_set_is_named(root: Path) -> None:
     with pytest.raises(ConfigError, match=r"\$\{SOURCES_URL\} is not set"):
         _load(root).resolve(["${SOURCES_URL}"])
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"SOURCES_URL": "http://s"}, "http://s/files/telco_customer_churn.csv"),
+        (
+            {"SOURCES_URL": "http://s", "AIRNUB_TELCO_CSV": "/data/a b.csv"},
+            f"file:///data/a%20b.csv{TELCO_PIN}",
+        ),
+        (
+            {"AIRNUB_TELCO_CSV": "/data/a.csv", "TELCO_SOURCE": "https://h/t.csv#sha256=0"},
+            "https://h/t.csv#sha256=0",
+        ),
+        ({"TELCO_SOURCE": "/data/b.csv"}, "file:///data/b.csv"),
+    ],
+    ids=["sample", "published", "address", "path"],
+)
+def test_the_churn_table_is_where_a_setting_says(
+    root: Path, environ: dict[str, str], expected: str
+) -> None:
+    settings = _load(root, **environ)
+
+    assert settings.resolve("${TELCO_SOURCE}") == settings.telco_source == expected
+
+
+def test_without_any_churn_table_the_sample_sources_are_missed(root: Path) -> None:
+    with pytest.raises(ConfigError, match=r"\$\{SOURCES_URL\} is not set"):
+        _load(root).resolve("${TELCO_SOURCE}")
 
 
 def test_secrets_stay_hidden(root: Path) -> None:

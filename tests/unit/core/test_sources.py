@@ -136,3 +136,36 @@ def test_rows_are_ordered_by_the_watermark_then_the_key() -> None:
     table = DatabaseSource.model_validate({**TABLE, "key": ["w", "id"], "watermark": "w"})
 
     assert table.order == ("w", "id")
+
+
+def test_a_digest_at_the_end_of_an_address_is_expected() -> None:
+    source = FileSource.model_validate({**GIVEN, "url": f"{GIVEN['url']}#sha256={'a' * 64}"})
+
+    assert (source.url, source.expected_digest) == (GIVEN["url"], f"sha256:{'a' * 64}")
+    assert FileSource.model_validate(source.model_dump()) == source
+
+
+@pytest.mark.parametrize(
+    ("model", "changes", "said"),
+    [
+        (FileSource, {"url": "file:///a.csv"}, "set access.allow_files"),
+        (FileSource, {"url": "file://host/a.csv", "access": {"allow_files": True}}, "file:///"),
+        (
+            FileSource,
+            {"url": "file:///a.csv", "access": {"allow_files": True}, "auth": {"secret": "s"}},
+            "auth does not apply",
+        ),
+        (ApiSource, {"url": "file:///a.csv", "access": {"allow_files": True}}, "http"),
+        (
+            FileSource,
+            {"url": f"https://h/a#sha256={'a' * 64}", "expected_digest": f"sha256:{'b' * 64}"},
+            "different digests",
+        ),
+    ],
+    ids=["not-allowed", "another-host", "with-a-secret", "an-api", "two-digests"],
+)
+def test_a_file_is_a_source_only_where_that_is_meant(
+    model: type[ConfigModel], changes: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ValidationError, match=said):
+        model.model_validate({**GIVEN, **changes})

@@ -68,7 +68,7 @@ NAMES = tuple(column.name for column in COLUMNS)
 _NA_VALUES = ("", BLANK)
 
 PartName = Literal["customers", "services", "billing"]
-SPLITS: Mapping[PartName, tuple[str, ...]] = {
+SPLITS: Mapping[str, tuple[str, ...]] = {
     "customers": (KEY, "gender", "SeniorCitizen", "Partner", "Dependents", "tenure", TARGET),
     "services": (KEY, "PhoneService", "MultipleLines", "InternetService", *INTERNET_SERVICES),
     "billing": (
@@ -81,8 +81,7 @@ SPLITS: Mapping[PartName, tuple[str, ...]] = {
 
 def columns_of(source: str) -> tuple[str, ...]:
     """Give the columns of a source: a part has some, anything else has all."""
-    by_name: Mapping[str, tuple[str, ...]] = {**SPLITS}
-    return by_name.get(source, NAMES)
+    return SPLITS.get(source, NAMES)
 
 
 def schema_of(names: tuple[str, ...] = NAMES) -> TableSchema:
