@@ -26,6 +26,7 @@ from airnub_prefect_starter.common.names import unknown
 from airnub_prefect_starter.common.settings import TELCO_SOURCE, Settings, load_settings
 from airnub_prefect_starter.control.environment import Layout, read_state, use_platform
 from airnub_prefect_starter.core.departments import load_catalog
+from airnub_prefect_starter.core.ml.promotion import champion_line
 from airnub_prefect_starter.core.ml.registry import ModelRegistry
 from airnub_prefect_starter.core.store import Store, department_url
 
@@ -176,7 +177,7 @@ def run_as_jobs(release: Mapping[str, str | None]) -> str:
     They hand over what they make by refs of the department's store.
 
     Returns:
-        What `champion_line` says of that store.
+        What `champion_of` says of that store.
     """
     settings = load_settings()
     given = [part for name, value in release.items() if value for part in (f"--{name}", value)]
@@ -184,14 +185,14 @@ def run_as_jobs(release: Mapping[str, str | None]) -> str:
     chosen = chosen_release(settings, **{_ARGUMENTS[name]: each for name, each in release.items()})
     with on_cluster(settings, chosen, load_catalog(settings).department(DEPARTMENT)) as there:
         address = department_url(there.store_url, DEPARTMENT)
-        return champion_line(opened_store(there, address, create=False))
+        return champion_of(opened_store(there, address, create=False))
 
 
 _ARGUMENTS = {"context": "context", "release": "name", "namespace": "namespace"}
 
 
-def champion_line(store: Store) -> str:
-    """Say which model counts now.
+def champion_of(store: Store) -> str:
+    """Say which model counts now, and how good it is.
 
     Raises:
         ObjectNotFoundError: None does. No retry before one was trained.
@@ -201,7 +202,4 @@ def champion_line(store: Store) -> str:
         raise ObjectNotFoundError(
             f"{DEPARTMENT} has no champion", "See the gates in the artifact of model building"
         )
-    return (
-        f"Champion: {champion.name} version {champion.number} ({champion.kind}), "
-        f"AUC {champion.metrics['auc']:.3f}"
-    )
+    return champion_line(champion)

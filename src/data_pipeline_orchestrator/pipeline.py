@@ -23,7 +23,7 @@ from airnub_prefect_starter.control.programs import run_program
 from airnub_prefect_starter.tasks.run_context import department_store
 from airnub_prefect_starter.tasks.run_script import run_script
 from data_pipeline_orchestrator.command import (
-    champion_line,
+    champion_of,
     chosen_source,
     naming_other_sources,
     parse,
@@ -87,7 +87,7 @@ def main() -> None:
     source = chosen_source(options.source, load_settings())
     with naming_other_sources():
         data_pipeline(source, options.changes, options.timeout_s)
-    print(champion_line(department_store(DEPARTMENT)))  # noqa: T201
+    print(champion_of(department_store(DEPARTMENT)))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ class Promotion(Record):
 def champion_line(champion: ModelVersion) -> str:
     """Name a champion and its AUC on the rows that were held out of its training."""
     return (
-        f"Champion of {champion.name}: version {champion.number} ({champion.kind}), "
+        f"Champion: {champion.name} version {champion.number} ({champion.kind}), "
         f"AUC {champion.metrics['auc']:.4f}"
     )
 
