@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from airnub_prefect_starter.core.churn.features import churn_computation
+from airnub_prefect_starter.core.churn.features import add_churn_features
 from airnub_prefect_starter.core.feature_store.table import feature_rows
 from airnub_prefect_starter.core.tables import read_parquet, write_parquet
 from airnub_prefect_starter.data_science.config_ds import (
@@ -30,7 +30,7 @@ def engineer(found: Paths) -> pd.DataFrame:
     """
     step, engineered = feature_options()
     prepared = read_parquet(require(found.prepared, "dataset_processing").read_bytes())
-    computed = churn_computation(engineered).function(prepared)
+    computed = add_churn_features(prepared, engineered)
     rows = feature_rows(computed, step.registry, step.event_timestamp)
     written(found.features, write_parquet(rows))
     return rows

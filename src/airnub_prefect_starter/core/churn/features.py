@@ -6,19 +6,16 @@ row, so the same code serves training, batches and single requests.
 
 from __future__ import annotations
 
-import sys
 from decimal import Decimal
-from functools import partial
 from itertools import pairwise
 from typing import Self
 
 import pandas as pd
 from pydantic import Field, model_validator
 
-from airnub_prefect_starter.core.churn import telco
 from airnub_prefect_starter.core.churn.telco import INTERNET_SERVICES
 from airnub_prefect_starter.core.configuration import ConfigModel
-from airnub_prefect_starter.core.feature_store.computation import Computation
+from airnub_prefect_starter.core.feature_store.config import FeatureStoreStep
 
 ENGINEERED = (
     "charge_ratio",
@@ -58,9 +55,10 @@ class ChurnFeatures(ConfigModel):
         return (*closed, f"{starts[-1]}+")
 
 
-def churn_computation(options: ChurnFeatures) -> Computation:
-    """Give the computation of the feature table, with the modules that it is made of."""
-    return Computation(partial(add_churn_features, options=options), (sys.modules[__name__], telco))
+class ChurnFeatureStep(FeatureStoreStep):
+    """The table of features, with the thresholds of the five that are computed."""
+
+    engineered: ChurnFeatures = ChurnFeatures()
 
 
 def add_churn_features(frame: pd.DataFrame, options: ChurnFeatures) -> pd.DataFrame:

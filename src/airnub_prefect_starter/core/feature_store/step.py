@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import ModuleType
 
 import pandas as pd
 
-from airnub_prefect_starter.common.errors import ObjectNotFoundError, PayloadError
+from airnub_prefect_starter.common.errors import PayloadError
 from airnub_prefect_starter.core import tables
 from airnub_prefect_starter.core.derivation import (
     Derivation,
     code_digest,
     commit,
-    read_inputs,
+    read_input,
 )
 from airnub_prefect_starter.core.feature_store import profile, registry, table
-from airnub_prefect_starter.core.feature_store.computation import Computation
 from airnub_prefect_starter.core.feature_store.config import FeatureStoreStep
 from airnub_prefect_starter.core.feature_store.profile import profile_features
 from airnub_prefect_starter.core.feature_store.registry import (
@@ -34,8 +35,6 @@ from airnub_prefect_starter.core.lake.snapshots import (
 )
 from airnub_prefect_starter.core.lake.writing import WriteInfo
 from airnub_prefect_starter.core.manifest_models import (
-    DerivedInput,
-    DerivedManifest,
     DerivedOutput,
     DerivedResult,
     RowCounts,
@@ -50,6 +49,17 @@ log = logging.getLogger(__name__)
 REGISTRY, PROFILE, FEATURES = "registry.json", "profile.json", "features.parquet"
 _JSON = "application/json"
 _MODULES = (profile, registry, table, tables)
+
+
+@dataclass(frozen=True)
+class Computation:
+    """How features are computed: prepared rows in; the key, the features and the label out.
+
+    ``modules`` are those whose source text says whether it still is the same computation.
+    """
+
+    function: Callable[[pd.DataFrame], pd.DataFrame]
+    modules: tuple[ModuleType, ...]
 
 
 def core_build_features(
@@ -75,7 +85,7 @@ def core_build_features(
         StoreError: The store cannot read or write; retry where it is transient.
     """
     run = run or RunInfo()
-    found = prepared_input(store, step)
+    found = read_input(store, step.input, step.output)
     parameters = {
         "code": code_digest(*_MODULES, *computation.modules),
         "step": step.model_dump(mode="json"),
@@ -113,22 +123,6 @@ def read_registry(store: Store, result: DerivedResult) -> tuple[FeatureRegistry,
     return (
         FeatureRegistry.model_validate_json(store.read_blob(blobs[REGISTRY])),
         Profile.model_validate_json(store.read_blob(blobs[PROFILE])),
-    )
-
-
-def prepared_input(store: Store, step: FeatureStoreStep) -> DerivedInput:
-    """Look up the one output that a step reads.
-
-    Raises:
-        ObjectNotFoundError: The ref is not in the store, or has no such output. No retry.
-    """
-    for each in read_inputs(store, [step.input]):
-        manifest = store.manifest(each.manifest)
-        outputs = manifest.outputs if isinstance(manifest, DerivedManifest) else ()
-        if any(each.blob == out.blob.digest and out.name == step.output for out in outputs):
-            return each
-    raise ObjectNotFoundError(
-        f"{step.input} has no output {step.output}", "See `airnub store show`, correct the YAML"
     )
 
 

@@ -7,10 +7,9 @@ import sys
 import pandas as pd
 
 from airnub_prefect_starter.core.derivation import Derivation, commit
-from airnub_prefect_starter.core.feature_store.computation import Computation
 from airnub_prefect_starter.core.feature_store.config import FeatureStoreStep
 from airnub_prefect_starter.core.feature_store.registry import Feature
-from airnub_prefect_starter.core.feature_store.step import core_build_features
+from airnub_prefect_starter.core.feature_store.step import Computation, core_build_features
 from airnub_prefect_starter.core.manifest_models import DerivedOutput, DerivedResult, RunInfo
 from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.core.tables import PARQUET, write_parquet

@@ -1,0 +1,107 @@
+"""What a run of the category releases, and that DVC itself pulls it from disk and from a bucket."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from airnub_prefect_starter.core.markdown import artifact_key
+from airnub_prefect_starter.core.releases.dvc import remote_of
+from airnub_prefect_starter.core.releases.records import Release
+from airnub_prefect_starter.core.releases.release import (
+    core_release_datasets,
+    read_release,
+    read_result,
+)
+from airnub_prefect_starter.core.store import Store, open_store
+from airnub_prefect_starter.core.store.digest import Digest
+from flows.dept_customer_churn.versioning.dvc_release.config import CATEGORY, DvcReleaseConfig
+from flows.dept_customer_churn.versioning.dvc_release.release_datasets_flow_dept_customer_churn import (  # noqa: E501
+    release_datasets_flow_dept_customer_churn,
+)
+from tests.churn_kit import TABLE
+from tests.features_kit import ROOT, build, own_config
+from tests.integration.departments.kit import StoreOf, shown
+from tests.s3_kit import s3_server
+
+DVC = ROOT / ".venv" / "tools" / "dvc" / "bin" / "dvc"
+
+
+CONFIG = own_config(CATEGORY.config_file, DvcReleaseConfig)
+FEWER = b"".join(TABLE.splitlines(keepends=True)[:-1])
+
+
+def test_data_is_released_once_and_its_change_is_shown(store_of: StoreOf, tmp_path: Path) -> None:
+    store = store_of(CATEGORY.department)
+    build(store, TABLE, tmp_path)
+
+    (first,) = release_datasets_flow_dept_customer_churn(CONFIG)
+    (again,) = release_datasets_flow_dept_customer_churn(CONFIG)
+    build(store, FEWER, tmp_path)
+    (second,) = release_datasets_flow_dept_customer_churn(CONFIG)
+
+    assert (first.outcome, again.outcome) == ("stored", "not_modified")
+    before, after = (read_release(store, "customer_churn", number) for number in (1, 2))
+    assert read_result(store, second) == after
+    table = after.source("transformation.feature_store/customer").table
+    assert table is not None
+    assert (table.table, table.rows) == ("features/customer", FEWER.count(b"\n") - 1)
+    page = shown(artifact_key(CATEGORY.deployment, "release"))
+    assert "# Release customer\\_churn@2" in page
+    assert f"md5: {after.datasets[0].md5}" in page
+    assert before.content != after.content
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    with s3_server() as server, server.reachable():
+        yield server.url()
+
+
+@pytest.mark.skipif(not DVC.exists(), reason="`make test` installs DVC into .venv/tools/dvc")
+@pytest.mark.parametrize("where", ["disk", "bucket"])
+def test_dvc_pulls_a_release(where: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    address = request.getfixturevalue("bucket") if where == "bucket" else (tmp_path / "s").as_uri()
+    store = open_store(address, durability="none")
+    build(store, TABLE, tmp_path)
+    result = core_release_datasets(store, CONFIG, namespace=CATEGORY.namespace)
+    release = read_result(store, result)
+    folder = tmp_path / "laptop"
+    folder.mkdir()
+    for name, text in release.pointers().items():
+        (folder / name).write_bytes(text)
+    for command in remote_of(store).commands():
+        _dvc(folder, *command.split()[1:])
+
+    _require_equal(folder, release, store)
+    assert "in sync" in _dvc(folder, "status", "--cloud")
+    if where == "disk":
+        # What DVC itself would write for the folder is what the pointer says.
+        shutil.rmtree(folder / ".dvc" / "cache")
+        _dvc(folder, "add", "raw")
+        assert release.datasets[0].md5 in (folder / "raw.dvc").read_text()
+
+
+def _dvc(folder: Path, *arguments: str) -> str:
+    empty = folder.parent / "aws"
+    empty.touch()
+    own = {"DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": f"{folder}/site"}
+    own |= {"AWS_CONFIG_FILE": str(empty), "AWS_SHARED_CREDENTIALS_FILE": str(empty)}
+    environment = {**os.environ, **own}
+    done = subprocess.run(
+        [DVC, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _require_equal(folder: Path, release: Release, store: Store) -> None:
+    for dataset in release.datasets:
+        base = folder / dataset.name if dataset.is_folder else folder
+        for file in dataset.files:
+            found = (base / file.name).read_bytes()
+            assert Digest.of(found).text == file.sha256
+            assert found == store.read_blob(file.sha256)
