@@ -22,7 +22,7 @@ from airnub_prefect_starter.core.store.digest import Digest
 from airnub_prefect_starter.core.store.layout import blob_key
 from tests.model_kit import MODEL, prepared, put_champion, put_features, put_model, with_features
 
-ROWS = prepared()
+ROWS = prepared(400)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_a_raw_row_scores_as_its_features_do_in_training(model: ServedModel) -> 
 
 
 def test_a_row_alone_scores_as_it_does_in_a_batch(model: ServedModel) -> None:
-    rows = _sent(model, ROWS.head(20))
+    rows = _sent(model, ROWS.head(5))
 
     alone = [model.predict([row])[0].probability for row in rows]
 

@@ -19,7 +19,7 @@ from airnub_prefect_starter.serving.app import MAX_BYTES, MAX_ROWS, make_app
 from airnub_prefect_starter.serving.current import RECHECK_S, CurrentModel
 from tests.model_kit import MODEL, prepared, put_champion, put_features, put_model, with_features
 
-ROWS = prepared()
+ROWS = prepared(300)
 
 
 class Clock:

@@ -18,7 +18,6 @@ from airnub_prefect_starter.core.configuration import ConfigModel
 from airnub_prefect_starter.core.ml.inference_steps import DriftLimits
 from airnub_prefect_starter.core.monitoring.config import Drift, TableWatch
 from airnub_prefect_starter.core.monitoring.profiles import (
-    NumberProfile,
     Profile,
     category_drift,
     number_drift,
@@ -83,11 +82,7 @@ def find_score_drift(
     profile: Profile, reference: Floats, scores: Floats, limits: DriftLimits
 ) -> CheckResult:
     """Compare the probabilities that a model gives with those that it gave its training rows."""
-    return number_drift(_watch(profile, limits), SCORE, _score_profile(reference), scores)
-
-
-def _score_profile(scores: Floats) -> NumberProfile:
-    return number_profile(scores)
+    return number_drift(_watch(profile, limits), SCORE, number_profile(reference), scores)
 
 
 def _watch(profile: Profile, limits: DriftLimits) -> TableWatch:
@@ -127,5 +122,8 @@ def _values(column: pd.Series[Any]) -> Floats:
 
 
 def _counts(column: pd.Series[Any]) -> dict[str, int]:
-    texts = column.astype("object").where(column.notna(), _MISSING).map(str)
-    return {str(name): int(count) for name, count in texts.value_counts().items()}
+    found = column.value_counts(dropna=False)
+    return {
+        _MISSING if pd.isna(value) else str(value): int(count)  # type: ignore[call-overload]
+        for value, count in found.items()
+    }

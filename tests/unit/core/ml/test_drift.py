@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +31,10 @@ def _profile(frame: pd.DataFrame) -> Profile:
         reference="release 1",
         columns={},
         numbers={name: number_profile(frame[name].to_numpy(dtype=float)) for name in numbers},
-        categories={name: category_profile(Counter(frame[name].astype(str))) for name in others},
+        categories={
+            name: category_profile({str(k): int(n) for k, n in frame[name].value_counts().items()})
+            for name in others
+        },
     )
 
 
