@@ -14,9 +14,12 @@ from airnub_prefect_starter.control.category_configs import load_section
 from airnub_prefect_starter.control.programs import run_program
 from airnub_prefect_starter.core.departments import load_catalog
 from airnub_prefect_starter.core.manifest_models import DerivedResult, SourceResult
+from airnub_prefect_starter.core.ml.promotion import Promotion
 from airnub_prefect_starter.core.overrides import apply_overrides
 
 DEPARTMENT = "customer_churn"
+
+Result = SourceResult | DerivedResult | Promotion
 
 
 def main() -> None:
@@ -27,11 +30,11 @@ def main() -> None:
     parser.add_argument("stage")
     parser.add_argument("changes", nargs="*", metavar="CATEGORY.KEY=VALUE")
     options = parser.parse_args()
-    for each in run_stage(options.stage, options.changes):
-        print(f"{each.namespace}/{each.source_id} {each.outcome} {each.manifest}")  # noqa: T201 - what the program answers
+    for result in run_stage(options.stage, options.changes):
+        print(_line(result))  # noqa: T201 - what the program answers
 
 
-def run_stage(stage_id: str, changes: list[str]) -> Iterator[SourceResult | DerivedResult]:
+def run_stage(stage_id: str, changes: list[str]) -> Iterator[Result]:
     """Run a stage's flow on its configuration with changes, and give all that its categories made.
 
     Raises:
@@ -49,6 +52,12 @@ def run_stage(stage_id: str, changes: list[str]) -> Iterator[SourceResult | Deri
     run = getattr(importlib.import_module(stage.module), stage.flow_function)
     for results in run(apply_overrides(config, changes)):
         yield from results
+
+
+def _line(result: Result) -> str:
+    if isinstance(result, Promotion):
+        return result.line
+    return f"{result.namespace}/{result.source_id} {result.outcome} {result.manifest}"
 
 
 if __name__ == "__main__":
