@@ -19,6 +19,7 @@ from tests.helm.kit import PROFILES, find, kind, profile, render
 TESTS = {
     ("airnub", "airnub-test-api"),
     ("airnub", "airnub-test-bootstrap"),
+    ("airnub-dept-customer-churn", "airnub-test-store"),
     ("airnub-dept-data-lake", "airnub-test-store"),
     ("airnub-dept-project-alpha", "airnub-test-store"),
     ("airnub-dept-project-beta", "airnub-test-store"),

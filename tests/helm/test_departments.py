@@ -8,6 +8,7 @@ import yaml
 from airnub_prefect_starter.core.cluster import ClusterConfig, GenericJobs
 from tests.helm.kit import CHART, PROFILES, find, kind, profile, render
 
+CHURN = "airnub-dept-customer-churn"
 LAKE = "airnub-dept-data-lake"
 ALPHA = "airnub-dept-project-alpha"
 BETA = "airnub-dept-project-beta"
@@ -70,7 +71,7 @@ def test_values_are_merged_over_the_file() -> None:
     assert "airnub-dept-machine-learning" in _observed(manifests, WORKER)
 
 
-@pytest.mark.parametrize("namespace", [LAKE, ALPHA, BETA, "airnub"])
+@pytest.mark.parametrize("namespace", [CHURN, LAKE, ALPHA, BETA, "airnub"])
 def test_the_worker_may_do_what_prefect_needs_and_no_more(namespace: str) -> None:
     manifests = profile("local")
     role = find(manifests, "Role", WORKER, namespace)
@@ -106,8 +107,9 @@ def test_a_pool_of_its_own_has_its_own_worker_for_its_departments_alone() -> Non
     assert own["spec"]["replicas"] == 2
     assert shared["spec"]["replicas"] == 1
     assert _observed(manifests, "airnub-worker-ml") == ["airnub-dept-machine-learning"]
-    assert _observed(manifests, WORKER) == [LAKE, ALPHA, BETA, "airnub"]
+    assert _observed(manifests, WORKER) == [CHURN, LAKE, ALPHA, BETA, "airnub"]
     assert roles == {
+        (CHURN, WORKER),
         (LAKE, WORKER),
         (ALPHA, WORKER),
         (BETA, WORKER),
@@ -123,12 +125,13 @@ def test_flows_of_no_department_have_a_worker_whatever_the_pools_are_called() ->
         *("--set", "departments.project_alpha.workPool=zeta"),
         *("--set", "departments.project_beta.workPool=beta"),
         *("--set", "departments.data_lake.workPool=zeta"),
+        *("--set", "departments.customer_churn.workPool=zeta"),
     )
     text = find(manifests, "ConfigMap", "airnub-cluster")["data"]["cluster.yaml"]
 
     assert yaml.safe_load(text)["generic"]["work_pool"] == "beta"
     assert _observed(manifests, "airnub-worker-beta") == [BETA, "airnub"]
-    assert _observed(manifests, "airnub-worker-zeta") == [LAKE, ALPHA]
+    assert _observed(manifests, "airnub-worker-zeta") == [CHURN, LAKE, ALPHA]
 
 
 def test_plain_prefect_gets_the_same_as_the_release_airnub() -> None:
@@ -155,7 +158,7 @@ def test_hundreds_of_departments_share_one_worker() -> None:
     many = [part for i in range(200) for part in ("--set", f"departments.d{i}.workPool=airnub")]
     manifests = render(*PROFILES["local"], *many)
 
-    assert len(kind(manifests, "Namespace")) == 203
+    assert len(kind(manifests, "Namespace")) == 204
     assert [each["metadata"]["name"] for each in kind(manifests, "Deployment")].count(WORKER) == 1
 
 
@@ -203,6 +206,7 @@ def test_each_department_has_its_own_key_and_bootstrap_knows_all() -> None:
     keys = {
         name: find(manifests, "Secret", "airnub-s3", namespace)["stringData"]
         for name, namespace in (
+            ("customer_churn", CHURN),
             ("data_lake", LAKE),
             ("project_alpha", ALPHA),
             ("project_beta", BETA),
@@ -288,6 +292,13 @@ def test_what_the_chart_says_of_the_cluster() -> None:
             "env": yaml.safe_load(files["client.yaml"])["addresses"],
         },
         "departments": {
+            "customer_churn": {
+                "displayName": "Customer Churn",
+                "namespace": CHURN,
+                "serviceAccount": "flow-run",
+                "workPool": "airnub",
+                "quota": {"cpu": "4", "memory": "6Gi", "pods": 10},
+            },
             "data_lake": {
                 "displayName": "Data Lake",
                 "namespace": LAKE,

@@ -160,6 +160,7 @@ def test_prefect_reads_the_settings_of_the_worker_as_they_are_meant() -> None:
     assert settings.heartbeat_seconds == 10
     assert kubernetes.observer.enabled
     assert kubernetes.observer.namespaces == {
+        "airnub-dept-customer-churn",
         "airnub-dept-data-lake",
         "airnub-dept-project-alpha",
         "airnub-dept-project-beta",

@@ -9,7 +9,7 @@ podFailurePolicy:
   # Exit codes of common/errors.py that another try will not change. Others, such as 6 (the API cannot
   # be reached) and 1 (several errors of different kinds), are tried again.
   - action: FailJob
-    onExitCodes: {containerName: bootstrap, operator: In, values: [2, 3, 4, 5, 8, 9, 10, 11, 12, 14, 17, 20, 21, 22, 25, 26, 29, 40, 70]}
+    onExitCodes: {containerName: bootstrap, operator: In, values: [2, 3, 4, 5, 8, 9, 10, 11, 12, 14, 17, 19, 20, 21, 22, 25, 26, 29, 30, 40, 50, 51, 70]}
   - action: Ignore
     onPodConditions:
     - {type: DisruptionTarget, status: "True"}
