@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,6 +23,7 @@ from airnub_prefect_starter.scaffold.category import (
     named_category,
     plan_category,
 )
+from airnub_prefect_starter.scaffold.cell_task import lines_to_import, plan_cell_task
 from airnub_prefect_starter.scaffold.department import plan_department
 from airnub_prefect_starter.scaffold.plan import Change, Draft, catalog_after
 from airnub_prefect_starter.scaffold.task import lines_to_add, plan_task
@@ -106,28 +108,35 @@ def task(
     stage_id: Annotated[str, typer.Argument(metavar="STAGE", help="Its stage.")],
     category_id: Annotated[str, typer.Argument(metavar="CATEGORY", help="Its category.")],
     task_id: Annotated[str, typer.Argument(metavar="TASK", help="Such as count_lines.")],
+    notebook: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="NOTEBOOK", help="Take the function from its --cell."),
+    ] = None,
+    cell: Annotated[
+        str | None, typer.Option(metavar="TAG", help="Tag of the cell; TAG-test is its test.")
+    ] = None,
     yes: YesOption = False,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Add a task to a category: a wrapper, the function of core that it calls, and a test of that.
 
+    With --from and --cell the function is the one of a notebook's cell.
+
     Example: airnub add task project_beta ingestion reference_files count_lines
     """
+    if (notebook is None) != (cell is None):
+        raise ScaffoldError("--from and --cell belong together", "Give both, or neither")
 
     def plan(catalog: Catalog) -> _Planned:
         named = catalog.department(department_id).category(stage_id, category_id)
-        draft = plan_task(catalog, named, task_id)
-        lines = lines_to_add(named, task_id)
-        return _Planned(
-            draft,
-            (
-                f"edit src/airnub_prefect_starter/core/{task_id}.py",
-                f"pytest tests/unit/core/test_{task_id}.py",
-                f"add to {named.flow_file}:",
-                *(f"  {line.strip()}" for line in lines),
-            ),
-        )
+        if notebook is None or cell is None:
+            draft = plan_task(catalog, named, task_id)
+            first: tuple[str, ...] = (f"edit {_core_file(task_id)}",)
+        else:
+            draft = plan_cell_task(catalog, named, task_id, notebook=notebook, tag=cell)
+            first = lines_to_import(task_id, notebook, cell)
+        return _Planned(draft, (*first, *_after_task(named, task_id)))
 
     _add(plan, _How(yes, dry_run, as_json))
 
@@ -224,6 +233,18 @@ def _show(changes: tuple[Change, ...], following: tuple[str, ...], how: _How) ->
         say("Next:")
         for line in following:
             say(f"  {line}")
+
+
+def _after_task(named: Category, task_id: str) -> tuple[str, ...]:
+    return (
+        f"pytest tests/unit/core/test_{task_id}.py",
+        f"add to {named.flow_file}:",
+        *(f"  {line.strip()}" for line in lines_to_add(named, task_id)),
+    )
+
+
+def _core_file(task_id: str) -> str:
+    return f"src/airnub_prefect_starter/core/{task_id}.py"
 
 
 def _after_category(named: Category) -> tuple[str, ...]:

@@ -74,6 +74,16 @@ def settle(path: PurePosixPath, text: str, root: Path) -> str:
     return "".join(_excused(line) for line in text.splitlines(keepends=True))
 
 
+def lint(path: PurePosixPath, text: str, root: Path) -> None:
+    """Hold a Python text against the project's own rules.
+
+    Raises:
+        ScaffoldError: It breaks one; the message has what ruff says. No retry.
+    """
+    # Whose modules are first party shows when they are on disk.
+    _ruff(path, text, root, "check", "--ignore=I001", "--output-format=concise")
+
+
 def _excused(line: str) -> str:
     """Let the name of a module or function, which nothing can break, be as long as it is."""
     too_long = len(line.rstrip("\n")) > LINE_LENGTH

@@ -14,6 +14,7 @@ from airnub_prefect_starter.common.names import Category
 from airnub_prefect_starter.scaffold.rendering import render
 
 SOURCES = "list[SourceResult]"
+DERIVED = "list[DerivedResult]"
 
 
 def with_section(text: str, category: Category) -> str:
@@ -74,6 +75,23 @@ def require_sources(text: str, category: Category) -> str:
     remedy = "Add the task to a category of sources; write one of another kind by hand"
     _require_results(flow, SOURCES, file, remedy)
     return text
+
+
+def result_class(text: str, category: Category) -> str:
+    """Name the class of what a category's flow returns: of sources, or of what is derived.
+
+    Raises:
+        ScaffoldError: It returns something else, or the file has no such flow. No retry.
+    """
+    file = str(category.flow_file)
+    flow = _flow(text, category, file, category.flow_function)
+    found = ast.unparse(flow.returns) if flow.returns else ""
+    if found not in {SOURCES, DERIVED}:
+        raise ScaffoldError(
+            f"{file}: {flow.name} returns neither {SOURCES} nor {DERIVED}",
+            "Add the task to another category, or write it by hand",
+        )
+    return found.removeprefix("list[").removesuffix("]")
 
 
 def _flow(text: str, category: Category, file: str, name: str) -> ast.FunctionDef:

@@ -20,10 +20,7 @@ def plan_task(catalog: Catalog, category: Category, task_id: str) -> Draft:
     Raises:
         ScaffoldError: The name cannot be used, or the category is not one of sources. No retry.
     """
-    new_identifier(task_id, "task")
-    core = PurePosixPath("src", "airnub_prefect_starter", "core", f"{task_id}.py")
-    if (catalog.root / core.with_suffix("")).is_dir():
-        raise ScaffoldError(f"task {task_id!r}: core has a package of that name", "Choose another")
+    core = core_file(catalog, task_id)
     draft = Draft(catalog.root)
     draft.edit(category.flow_file, partial(require_sources, category=category))
     text = partial(render, category=category, task=task_id)
@@ -32,9 +29,26 @@ def plan_task(catalog: Catalog, category: Category, task_id: str) -> Draft:
         draft.edit(core, partial(_require_function, file=core, name=f"core_{task_id}"))
     else:
         draft.create(core, text("task/core.py"))
-        test = PurePosixPath("tests", "unit", "core", f"test_{task_id}.py")
-        draft.create(test, text("task/test.py"))
+        draft.create(test_file(task_id), text("task/test.py"))
     return draft
+
+
+def core_file(catalog: Catalog, task_id: str) -> PurePosixPath:
+    """Give the module of core with the function that tasks of a name call.
+
+    Raises:
+        ScaffoldError: The name cannot be used. No retry.
+    """
+    new_identifier(task_id, "task")
+    core = PurePosixPath("src", "airnub_prefect_starter", "core", f"{task_id}.py")
+    if (catalog.root / core.with_suffix("")).is_dir():
+        raise ScaffoldError(f"task {task_id!r}: core has a package of that name", "Choose another")
+    return core
+
+
+def test_file(task_id: str) -> PurePosixPath:
+    """Give the test of that module."""
+    return PurePosixPath("tests", "unit", "core", f"test_{task_id}.py")
 
 
 def _require_function(text: str, file: PurePosixPath, name: str) -> str:

@@ -1,0 +1,145 @@
+"""Notebooks as files: which cells they have, and which imports stand in them.
+
+Source: https://nbformat.readthedocs.io/en/latest/format_description.html (format 4)
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airnub_prefect_starter.common.errors import ScaffoldError
+
+_MAGICS = ("%", "!", "?")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of code: where it stands, counted from 1, its tags and its text."""
+
+    number: int
+    tags: frozenset[str]
+    source: str
+
+    def parse(self) -> ast.Module:
+        """Parse the cell as plain Python.
+
+        Raises:
+            ScaffoldError: It is none, or has what only IPython understands. No retry.
+        """
+        for line, text in enumerate(self.source.splitlines(), start=1):
+            if text.lstrip().startswith(_MAGICS) or text.rstrip().endswith("?"):
+                raise self.refusal(f"{text.strip()!r} is for IPython alone", line)
+        try:
+            return ast.parse(self.source)
+        except SyntaxError as error:
+            raise self.refusal(f"not valid Python: {error.msg}", error.lineno or 1) from error
+
+    def refusal(self, why: str, line: int | None = None) -> ScaffoldError:
+        """Build the error that says why a cell cannot become a function."""
+        where = f"cell {self.number}" if line is None else f"cell {self.number}, line {line}"
+        return ScaffoldError(
+            f"{where}: {why}", "Give the cell one function that stands alone, and try again"
+        )
+
+
+class Notebook:
+    """A notebook's cells of code.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ScaffoldError: It cannot be read, or is no notebook of format 4. No retry.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.cells = tuple(_code_cells(_read(path)))
+
+    def tagged(self, tag: str) -> Cell:
+        """Find the one cell of a tag.
+
+        Raises:
+            ScaffoldError: None or several have it. No retry.
+        """
+        found = [cell for cell in self.cells if tag in cell.tags]
+        if len(found) == 1:
+            return found[0]
+        known = ", ".join(sorted({each for cell in self.cells for each in cell.tags})) or "none"
+        what = "no cell" if not found else f"{len(found)} cells"
+        raise ScaffoldError(
+            f"{self.path}: {what} tagged {tag!r}", f"Tag one cell of code; tags there: {known}"
+        )
+
+    def has(self, tag: str) -> bool:
+        """Tell whether a cell has a tag."""
+        return any(tag in cell.tags for cell in self.cells)
+
+    def imports(self, until: Cell) -> Mapping[str, str]:
+        """Give the imports of a cell and of those above it: name that is bound → statement."""
+        found: dict[str, str] = {}
+        for cell in self.cells[: self.cells.index(until) + 1]:
+            for node in _statements(cell):
+                found |= imports_of(node)
+        return found
+
+    def assigned_above(self, name: str, cell: Cell) -> int | None:
+        """Say in which cell above another one a name is assigned, if in any."""
+        for each in reversed(self.cells[: self.cells.index(cell)]):
+            names = [node for node in ast.walk(_module(each)) if isinstance(node, ast.Name)]
+            if any(node.id == name and isinstance(node.ctx, ast.Store) for node in names):
+                return each.number
+        return None
+
+
+def imports_of(node: ast.stmt) -> dict[str, str]:
+    """Give what an import binds: name → a statement that binds it alone."""
+    if not isinstance(node, ast.Import | ast.ImportFrom):
+        return {}
+    found = {}
+    for alias in node.names:
+        bound = alias.asname or alias.name.partition(".")[0]
+        alone = (
+            ast.Import([alias])
+            if isinstance(node, ast.Import)
+            else ast.ImportFrom(node.module, [alias], node.level)
+        )
+        found[bound] = ast.unparse(alone)
+    return found
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ScaffoldError(f"{path}: {error.strerror}", "Correct the path") from error
+    except ValueError as error:
+        raise ScaffoldError(f"{path} is not JSON: {error}", "Give a notebook") from error
+    if not (isinstance(found, dict) and found.get("nbformat") == 4):
+        raise ScaffoldError(f"{path} is no notebook of format 4", "Save it with a current Jupyter")
+    return found
+
+
+def _code_cells(notebook: Mapping[str, Any]) -> Iterator[Cell]:
+    for number, cell in enumerate(notebook.get("cells", ()), start=1):
+        if cell["cell_type"] == "code":
+            tags = frozenset(cell.get("metadata", {}).get("tags", ()))
+            yield Cell(number, tags, "".join(cell["source"]))
+
+
+def _statements(cell: Cell) -> list[ast.stmt]:
+    return _module(cell).body
+
+
+def _module(cell: Cell) -> ast.Module:
+    """Parse another cell as far as that goes: its magics are left out."""
+    plain = [line for line in cell.source.splitlines() if not line.lstrip().startswith(_MAGICS)]
+    try:
+        return ast.parse("\n".join(plain))
+    except SyntaxError:
+        return ast.Module([], [])
