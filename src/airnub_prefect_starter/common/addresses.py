@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 # A digest goes with an address as its fragment, as package indexes write it.
-# Source: https://packaging.python.org/en/latest/specifications/simple-repository-api/
+# Source: PEP 503.
 _DIGEST = re.compile(r"#sha256=([0-9a-f]{64})$")
 
 # IBM's table of customers of a telephone company, 7,043 rows, at one commit of its repository.
