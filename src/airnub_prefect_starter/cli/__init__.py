@@ -25,6 +25,7 @@ from airnub_prefect_starter.cli import (
     lake,
     platform,
     render,
+    reproduce,
     run,
     serve,
     store,
@@ -52,6 +53,7 @@ app.command()(platform.bootstrap)
 app.command()(render.render)
 app.command()(trace.trace)
 app.command()(serve.serve)
+app.command()(reproduce.reproduce)
 app.command()(doctor.doctor)
 app.add_typer(add.app, name="add")
 app.add_typer(k8s.app, name="k8s")

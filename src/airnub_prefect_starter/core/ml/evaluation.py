@@ -95,6 +95,10 @@ class CandidateResult(Record):
     train_auc: float
     test: Metrics
 
+    def numbers(self) -> dict[str, float]:
+        """Give what a registry states of it: the metrics on the rows held out, and of the folds."""
+        return {**self.test.flat(), "cv_auc": self.cv_auc}
+
 
 class Overlap(Record):
     """How many test rows were seen in training, by key and by everything but the key."""

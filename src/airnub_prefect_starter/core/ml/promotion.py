@@ -125,7 +125,7 @@ def _candidate(store: Store, trained: _Trained, run: RunInfo) -> Candidate:
         numeric=spec.numeric,
         categorical=found.categories,
         threshold=found.best.test.at_threshold.threshold,
-        metrics={**found.best.test.flat(), "cv_auc": found.best.cv_auc},
+        metrics=found.best.numbers(),
         manifest=trained.result.manifest,
         trained_on=trained.manifest.inputs,
         code=str(trained.manifest.parameters["code"]),
