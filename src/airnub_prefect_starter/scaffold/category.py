@@ -23,7 +23,7 @@ from airnub_prefect_starter.scaffold.plan import Draft
 from airnub_prefect_starter.scaffold.rendering import TEMPLATES, render
 from airnub_prefect_starter.scaffold.stage import with_flow, with_section
 
-Kind = Literal["api", "database", "file", "lake", "web"]
+Kind = Literal["api", "database", "file", "lake", "model", "web"]
 
 # What a category of a kind is described as where nobody says it better.
 DESCRIPTIONS: Mapping[Kind, str] = {
@@ -31,6 +31,7 @@ DESCRIPTIONS: Mapping[Kind, str] = {
     "database": "Tables of a database.",
     "file": "Files that are published now and then.",
     "lake": "Files that become tables of a lake: as received, then typed and unique by key.",
+    "model": "Files that become a table, and models that are trained on it, judged and registered.",
     "web": "HTML pages, politely.",
 }
 

@@ -68,6 +68,10 @@ class Outcomes(Generic[Result_co]):
         good = {name: each for name, each in self.results.items() if name not in check.failures}
         return Outcomes(good, {**self.failures, **check.failures})
 
+    def beside(self, others: "Outcomes[Result_co]") -> "Outcomes[Result_co]":
+        """Put outcomes of items of other names beside these."""
+        return Outcomes({**self.results, **others.results}, {**self.failures, **others.failures})
+
     def require_all(self) -> list[Result_co]:
         """Return every result.
 

@@ -16,6 +16,7 @@ from airnub_prefect_starter.demo.data import SampleTables
 from airnub_prefect_starter.demo.database import fill_database
 from airnub_prefect_starter.demo.server import SourceServer
 from airnub_prefect_starter.scaffold.category import Kind
+from tests.notebook_kit import write_notebook
 from tests.project_kit import own_environment
 
 ROOT = Path(__file__).parents[3]
@@ -26,11 +27,29 @@ KINDS: tuple[str, ...] = get_args(Kind)
 # Departments with the shortest and the longest names that there are, and their stage.
 USUAL, SHORT, LONG = "gamma", "d", "l" * 40
 STAGES = {USUAL: "ingestion", SHORT: "s", LONG: "t" * 22}  # with a category's 40, as long as may be
+TASKS = [
+    "src/airnub_prefect_starter/core/count_lines.py",
+    "src/airnub_prefect_starter/core/count_seats.py",
+    "tests/unit/core/test_count_seats.py",
+]
 GENERATED = [
     f"{folder}/dept_{department}"
     for folder in ("flows", "tests/integration/departments")
     for department in STAGES
 ]
+
+
+# A function of a notebook that becomes a task, and what the notebook says of it.
+CELLS = (
+    ("", "import pandas as pd"),
+    (
+        "seats",
+        "def seats(table: pd.DataFrame) -> int:\n"
+        '    """Count the seats of all rows."""\n'
+        '    return int(table["seats"].sum())\n',
+    ),
+    ("seats-test", 'assert seats(pd.DataFrame({"seats": [1, 2]})) == 3'),
+)
 
 
 def category(department: str, kind: str) -> str:
@@ -78,6 +97,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copytree(source, root / name, ignore=ignored)
         else:
             shutil.copy(source, root / name)
+    notebook = write_notebook(root / "notebooks" / "seats.ipynb", *CELLS)
     with own_environment(AIRNUB_PROJECT_ROOT=str(root)):
         for department, stage in STAGES.items():
             name = "N" * 40 if department == LONG else department.title()
@@ -85,6 +105,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for kind in KINDS:
                 add("category", department, stage, category(department, kind), "--like", kind)
             add("task", department, stage, category(department, "api"), "count_lines")
+            place = (department, stage, category(department, "file"))
+            add("task", *place, "count_seats", "--from", str(notebook), "--cell", "seats")
     return root
 
 
@@ -107,9 +129,10 @@ def sources(tmp_path: Path) -> Iterator[dict[str, str]]:
         ("ruff", "format", "--check", "--no-cache", *GENERATED),
         ("ruff", "check", "--no-cache", *GENERATED),
         ("lint-imports", "--no-cache"),
-        ("mypy", *GENERATED, "src/airnub_prefect_starter/core/count_lines.py"),
+        ("ruff", "check", "--no-cache", *TASKS),
+        ("mypy", *GENERATED, *TASKS),
     ],
-    ids=lambda check: check[0] + check[1][:6],
+    ids=lambda check: " ".join(check[:3]),
 )
 def test_what_is_generated_passes_the_checks(root: Path, check: tuple[str, ...]) -> None:
     run(root, *check)
@@ -144,13 +167,17 @@ def test_a_generated_stage_runs_and_stores_what_its_sources_say(
         ("ingestion.some_lake", "airlines"),
         ("ingestion.some_lake", "bronze.some_lake"),
         ("ingestion.some_lake", "silver.some_lake"),
+        ("ingestion.some_model", "candidates"),
+        ("ingestion.some_model", "customers"),
+        ("ingestion.some_model", "telco"),
         ("ingestion.some_web", "index"),
     }
 
 
 def test_the_generated_tests_pass(root: Path) -> None:
-    tests = [f"tests/integration/departments/dept_{USUAL}", "tests/unit/core/test_count_lines.py"]
+    units = [f"tests/unit/core/test_{name}.py" for name in ("count_lines", "count_seats")]
+    tests = [f"tests/integration/departments/dept_{USUAL}", *units]
 
     printed = run(root, "pytest", "-q", "-p", "no:cacheprovider", *tests)
 
-    assert "14 passed" in printed
+    assert "18 passed" in printed

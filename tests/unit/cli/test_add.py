@@ -22,6 +22,7 @@ TASKS = {
     "database": ["fetch_table"],
     "file": ["download_file"],
     "lake": ["download_file", "load_bronze", "refine_silver"],
+    "model": ["download_file", "process_table", "register_model", "train_model"],
     "web": ["extract_links_from_html_content", "scrape_page"],
 }
 
