@@ -63,7 +63,7 @@ def test_what_did_not_change_is_not_scored_again(store: Store) -> None:
 
 def test_of_several_times_the_newest_row_of_each_counts(tmp_path: Path) -> None:
     store = open_store(tmp_path.as_uri(), durability="none")
-    times = [pd.Timestamp(text).as_unit("us") for text in ("2026-01-01Z", "2026-02-01Z")]
+    times = [pd.Timestamp(2026, month, 1, tz="UTC").as_unit("us") for month in (1, 2)]
     old = FRAME.assign(event_timestamp=times[0], tenure=0)
     new = FRAME.head(100).assign(event_timestamp=times[1])
     put_features(store, FRAME)
