@@ -85,7 +85,8 @@ def core_accept_sources(
         StoreError: The store cannot read or write; retry where it is transient.
     """
     found = read_validation(store, checked)
-    found.require_passed(f"Correct the source. All of it: airnub trace {checked.manifest}")
+    (report,) = checked.outputs
+    found.require_passed(f"Correct the source. The report: airnub store get {report.blob.digest}")
     manifest = store.manifest(checked.manifest)
     if not isinstance(manifest, DerivedManifest):
         raise CorruptObjectError(f"{checked.manifest} is not derived", "Run `airnub store verify`")

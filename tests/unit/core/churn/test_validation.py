@@ -186,7 +186,7 @@ def test_a_broken_rule_is_written_down_before_it_stops_the_run(
         core_accept_sources(content_store, checked)
 
     assert caught.value.exit_code == 30
-    assert checked.manifest in caught.value.remedy
+    assert checked.outputs[0].blob.digest in caught.value.remedy
     assert content_store.ref(VALIDATION, "validated") is None
     shown = validation_markdown("Churn", read_validation(content_store, checked))
     assert "Contracts are broken" in shown
