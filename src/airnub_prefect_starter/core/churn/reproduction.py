@@ -16,6 +16,7 @@ from airnub_prefect_starter.core.derivation import read_input
 from airnub_prefect_starter.core.manifest_models import DerivedInput, DerivedManifest, DerivedResult
 from airnub_prefect_starter.core.ml.config import ModelSpec
 from airnub_prefect_starter.core.ml.registry import ModelRegistry, ModelVersion
+from airnub_prefect_starter.core.ml.step import training_code
 from airnub_prefect_starter.core.ml.training import train
 from airnub_prefect_starter.core.releases.records import Release
 from airnub_prefect_starter.core.releases.release import read_release
@@ -48,11 +49,13 @@ def core_reproduce(store: Store, number: int, work: Store) -> Reproduction:
     release = read_release(store, NAME, number)
     made = reproduce_data(store, release, work, REPLAYS)
     version = trained_on(store, release)
-    metrics = _train_again(store, version, work) if version else ()
+    training = _training(store, version) if version else None
+    metrics = _train_again(version, training, work) if version and training else ()
+    other_code = [_name(training)] if training and _is_other(training) else []
     return Reproduction(
         release=f"{NAME}@{number}",
         compared=(*made.compared, *metrics),
-        other_code=tuple(made.other_code),
+        other_code=(*made.other_code, *other_code),
         made_by=release.producer,
         model=f"{version.name} version {version.number}" if version else None,
     )
@@ -69,15 +72,25 @@ def trained_on(store: Store, release: Release) -> ModelVersion | None:
     return found[-1] if found else None
 
 
-def _train_again(store: Store, version: ModelVersion, work: Store) -> tuple[Compared, ...]:
+def _training(store: Store, version: ModelVersion) -> DerivedManifest:
     manifest = store.manifest(version.manifest)
     if not isinstance(manifest, DerivedManifest):
         raise CorruptObjectError(f"{version.manifest} is no training", "Run `airnub store verify`")
+    return manifest
+
+
+def _is_other(training: DerivedManifest) -> bool:
+    return str(training.parameters["code"]) != training_code()
+
+
+def _train_again(
+    version: ModelVersion, manifest: DerivedManifest, work: Store
+) -> tuple[Compared, ...]:
     spec = ModelSpec.model_validate(manifest.parameters["spec"])
     features = read_input(work, spec.features, spec.file)
     trained = train(read_parquet(work.read_blob(features.blob)), spec)
     again = trained.evaluation.best.numbers()
-    step = f"{manifest.namespace}/{manifest.source_id}"
+    step = _name(manifest)
     return (
         Compared(
             step=step,
@@ -123,6 +136,10 @@ def _build_features(work: Store, manifest: DerivedManifest) -> DerivedResult:
 
 def _ref(found: DerivedInput) -> str:
     return f"{found.namespace}/{found.source_id}"
+
+
+def _name(manifest: DerivedManifest) -> str:
+    return f"{manifest.namespace}/{manifest.source_id}"
 
 
 REPLAYS: Mapping[str, Replay] = {

@@ -73,7 +73,7 @@ def core_train_model(
     features = read_input(store, spec.features, spec.file)
     inputs = (features, *_release(store, spec))
     parameters = {
-        "code": code_digest(*_MODULES, sys.modules[__name__]),
+        "code": training_code(),
         "layout": template_digest(),
         "spec": spec.parameters(),
     }
@@ -84,6 +84,11 @@ def core_train_model(
     trained = train(read_parquet(store.read_blob(features.blob)), spec)
     outputs = _put(store, _files(trained, spec, inputs))
     return commit(store, derivation, outputs, run=run or RunInfo())
+
+
+def training_code() -> str:
+    """Give the digest of the text that trains: another one may train another model."""
+    return code_digest(*_MODULES, sys.modules[__name__])
 
 
 def read_evaluation(store: Store, result: DerivedResult) -> Evaluation:

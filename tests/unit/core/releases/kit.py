@@ -43,12 +43,12 @@ def fetch(store: Store, name: str, body: bytes) -> None:
         )
 
 
-def join(store: Store, body: bytes) -> None:
+def join(store: Store, body: bytes, code: str = "c") -> DerivedResult:
     inputs = read_inputs(store, ["ingestion.files/visits", "ingestion.files/orders"])
     blob, _ = store.put_bytes(body)
-    parameters = {"code": f"sha256:{'c' * 64}", "step": {"how": "inner"}}
+    parameters = {"code": f"sha256:{code * 64}", "step": {"how": "inner"}}
     derivation = Derivation("preparation.join", "joined", inputs, parameters)
-    commit(store, derivation, [DerivedOutput(name="joined.csv", blob=blob)], run=RUN)
+    return commit(store, derivation, [DerivedOutput(name="joined.csv", blob=blob)], run=RUN)
 
 
 def fill(store: Store, joined: bytes = b"1,2\n") -> None:

@@ -1,0 +1,101 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from airnub_prefect_starter.core.churn import feature_step
+from airnub_prefect_starter.core.churn.features import ChurnFeatures, add_churn_features
+from airnub_prefect_starter.core.churn.reproduction import core_reproduce
+from airnub_prefect_starter.core.churn.telco import KEY, POSITIVE, TARGET
+from airnub_prefect_starter.core.ml import step as training_step
+from airnub_prefect_starter.core.ml.config import Candidate, Gates, ModelSpec, Split
+from airnub_prefect_starter.core.ml.promotion import core_register_model
+from airnub_prefect_starter.core.ml.step import core_train_model
+from airnub_prefect_starter.core.releases.release import core_release_datasets
+from airnub_prefect_starter.core.store import Store, open_store
+from flows.dept_customer_churn.versioning.dvc_release.config import CATEGORY, DvcReleaseConfig
+from tests.churn_kit import TABLE
+from tests.features_kit import build, own_config
+
+SPEC = ModelSpec(
+    name="customer_churn",
+    source_id="candidates",
+    features="transformation.feature_store/customer",
+    release=f"{CATEGORY.namespace}/release",
+    key=KEY,
+    target=TARGET,
+    positive=POSITIVE,
+    numeric=("tenure", "MonthlyCharges"),
+    categorical=("Contract",),
+    candidates=(
+        Candidate(name="dummy", kind="dummy"),
+        Candidate(name="logistic", kind="logistic_regression"),
+    ),
+    split=Split(folds=2),
+    gates=Gates(
+        max_row_overlap=1, min_auc=0, min_gain_over_dummy=0, max_train_test_gap=1, min_slice_auc=0
+    ),
+    purpose="Says who will leave.",
+    limits=("It is of a made-up table.",),
+)
+
+
+@pytest.fixture
+def released(content_store: Store, tmp_path: Path) -> Store:
+    """Give a store with a release, and no model."""
+    build(content_store, TABLE, tmp_path)
+    config = own_config(CATEGORY.config_file, DvcReleaseConfig)
+    core_release_datasets(content_store, config, namespace=CATEGORY.namespace)
+    return content_store
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Store:
+    return open_store((tmp_path / "work").as_uri(), durability="none")
+
+
+def _train(store: Store) -> None:
+    made = core_train_model(store, SPEC, namespace="model_building.training")
+    core_register_model(store, made)
+
+
+def test_data_and_model_are_the_same_when_made_again(released: Store, work: Store) -> None:
+    _train(released)
+    found = core_reproduce(released, 1, work)
+
+    assert {each.verdict for each in found.compared} == {"same"}
+    made = {each.what for each in found.compared}
+    assert {"customers.csv", "prepared.parquet", "features.parquet", "model file", "auc"} <= made
+    assert (found.is_equal, found.other_code) == (True, ())
+    assert found.model == "customer_churn version 1"
+
+
+def test_other_features_are_told_and_a_release_needs_no_model(
+    released: Store, work: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other(frame: pd.DataFrame, *, options: ChurnFeatures) -> pd.DataFrame:
+        return add_churn_features(frame, options).assign(charge_ratio=0.0)
+
+    monkeypatch.setattr(feature_step, "add_churn_features", other)
+    found = core_reproduce(released, 1, work)
+
+    assert not found.is_equal
+    assert {each.what for each in found.compared if not each.is_good} == {
+        "features.customer.json",
+        "profile.json",
+        "features.parquet",
+    }
+    assert found.model is None
+
+
+def test_another_training_is_told_by_name_and_by_its_metrics(
+    released: Store, work: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _train(released)
+    digest = f"sha256:{'0' * 64}"
+    monkeypatch.setattr(
+        "airnub_prefect_starter.core.churn.reproduction.training_code", lambda: digest
+    )
+    assert training_step.training_code() != digest
+
+    assert core_reproduce(released, 1, work).other_code == ("model_building.training/candidates",)
