@@ -9,7 +9,8 @@ import pandas as pd
 
 from airnub_prefect_starter.core.derivation import Derivation, commit
 from airnub_prefect_starter.core.manifest_models import DerivedOutput, DerivedResult, RunInfo
-from airnub_prefect_starter.core.ml.config import Candidate, ModelSpec
+from airnub_prefect_starter.core.ml.config import Candidate, ModelSpec, Split
+from airnub_prefect_starter.core.ml.registry import Candidate as TrainedModel
 from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.core.tables import write_parquet
 
@@ -30,6 +31,7 @@ SPEC = ModelSpec(
     slices=("senior",),
     segments=("contract",),
     candidates=(DUMMY, LOGISTIC),
+    split=Split(folds=2),
     purpose="Says who will leave.",
     limits=("It is of a made-up table.",),
 )
@@ -64,3 +66,28 @@ def store_features(store: Store, frame: pd.DataFrame) -> DerivedResult:
     blob, _ = store.put_bytes(write_parquet(frame))
     output = DerivedOutput(name=SPEC.file, blob=blob)
     return commit(store, Derivation(namespace, source_id, (), {}), [output], run=RunInfo())
+
+
+def candidate(
+    store: Store, name: str = "first", *, auc: float = 0.8 + 0.04, ref: str | None = None
+) -> TrainedModel:
+    """Store a training of that name, and give its best candidate."""
+    blob, _ = store.put_bytes(name.encode())
+    derivation = Derivation(TRAINING, ref or name, (), {"training": name})
+    made = commit(store, derivation, [DerivedOutput(name="m.skops", blob=blob)], run=RunInfo())
+    return TrainedModel(
+        name="leavers",
+        kind="logistic_regression",
+        model_file=blob,
+        key="customer",
+        target="left",
+        positive="Yes",
+        numeric=("months",),
+        categorical={"contract": ("monthly", "yearly")},
+        threshold=0.3,
+        metrics={"auc": auc},
+        manifest=made.manifest,
+        trained_on=(),
+        code=f"sha256:{'0' * 64}",
+        tolerance=0.002,
+    )

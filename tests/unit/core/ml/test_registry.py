@@ -10,35 +10,11 @@ from airnub_prefect_starter.common.errors import (
     ObjectNotFoundError,
     RefConflictError,
 )
-from airnub_prefect_starter.core.derivation import Derivation, commit
-from airnub_prefect_starter.core.manifest_models import DerivedOutput, RunInfo
 from airnub_prefect_starter.core.ml.registry import Aliases, Candidate, ModelRegistry
 from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.core.store.gc import mark, sweep
+from tests.ml_kit import candidate
 from tests.unit.core.store.tools import HandClock, clocked_store
-
-
-def candidate(store: Store, name: str = "first") -> Candidate:
-    """Store a training of that name, and give its best candidate."""
-    blob, _ = store.put_bytes(name.encode())
-    derivation = Derivation("model_building.training", "candidates", (), {"training": name})
-    made = commit(store, derivation, [DerivedOutput(name="m.skops", blob=blob)], run=RunInfo())
-    return Candidate(
-        name="leavers",
-        kind="logistic_regression",
-        model_file=blob,
-        key="customer",
-        target="left",
-        positive="Yes",
-        numeric=("months",),
-        categorical={"contract": ("monthly", "yearly")},
-        threshold=0.3,
-        metrics={"auc": 0.1 + 0.2},
-        manifest=made.manifest,
-        trained_on=(),
-        code=f"sha256:{'0' * 64}",
-        tolerance=0.002,
-    )
 
 
 @pytest.fixture
@@ -60,7 +36,7 @@ def test_a_version_comes_back_as_it_was_registered(
     version = registry.register(made)
     assert version.number == 1
     assert registry.version(1) == version
-    assert version.metrics["auc"] == 0.1 + 0.2  # no digit is lost
+    assert version.metrics["auc"] == 0.8 + 0.04  # no digit is lost
     numbered = {"schema_version", "number", "created_at"}
     assert Candidate.model_validate(version.model_dump(exclude=numbered)) == made
 
@@ -125,10 +101,10 @@ def test_trainers_that_race_get_numbers_of_their_own(content_store: Store) -> No
 def test_a_registered_model_survives_garbage_collection(tmp_path: Path) -> None:
     clock = HandClock()
     store = clocked_store(tmp_path, clock)
-    registered = candidate(store, "first")
+    registered = candidate(store, "first", ref="candidates")
     ModelRegistry(store, "leavers").register(registered)
-    forgotten = candidate(store, "second")
-    candidate(store, "third")
+    forgotten = candidate(store, "second", ref="candidates")
+    candidate(store, "third", ref="candidates")
     clock.forward(days=8)
     mark(store)
     clock.forward(days=4)

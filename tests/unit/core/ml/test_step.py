@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -21,11 +23,29 @@ from airnub_prefect_starter.core.ml.step import (
     read_held_out,
     read_plots,
 )
-from airnub_prefect_starter.core.store import Store
+from airnub_prefect_starter.core.store import Store, open_store
 from tests.ml_kit import SPEC, TRAINING, customers, spec, store_features
 
 AS_GOOD = spec(threshold={"method": "cost"})
 """Gives the same model another threshold: it gains no AUC."""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DerivedResult]:
+    """Train once for all tests; each works on a copy of the store."""
+    folder = tmp_path_factory.mktemp("trained") / "store"
+    return folder, _train(open_store(folder.as_uri(), durability="none"), customers())
+
+
+@pytest.fixture
+def store(trained: tuple[Path, DerivedResult], tmp_path: Path) -> Store:
+    folder = shutil.copytree(trained[0], tmp_path / "store")
+    return open_store(folder.as_uri(), durability="none")
+
+
+@pytest.fixture
+def first(trained: tuple[Path, DerivedResult]) -> DerivedResult:
+    return trained[1]
 
 
 def _train(store: Store, frame: pd.DataFrame, model: ModelSpec = SPEC) -> DerivedResult:
@@ -33,10 +53,9 @@ def _train(store: Store, frame: pd.DataFrame, model: ModelSpec = SPEC) -> Derive
     return core_train_model(store, model, namespace=TRAINING)
 
 
-def test_a_training_is_stored_once(content_store: Store) -> None:
-    first = _train(content_store, customers())
-    again = core_train_model(content_store, SPEC, namespace=TRAINING)
-    stricter = core_train_model(content_store, spec(gates={"min_auc": 0.6}), namespace=TRAINING)
+def test_a_training_is_stored_once(store: Store, first: DerivedResult) -> None:
+    again = core_train_model(store, SPEC, namespace=TRAINING)
+    stricter = core_train_model(store, spec(gates={"min_auc": 0.6}), namespace=TRAINING)
 
     assert (first.outcome, again.outcome, stricter.outcome) == ("stored", "not_modified", "stored")
     assert {output.name for output in first.outputs} == {
@@ -44,7 +63,7 @@ def test_a_training_is_stored_once(content_store: Store) -> None:
         *("held_out.parquet", "logistic.skops"),
         *("segments.png", "roc.png", "calibration.png", "importance.png"),
     }
-    assert list(read_held_out(content_store, first)) == [
+    assert list(read_held_out(store, first)) == [
         *("customer", "left", "score_dummy", "score_logistic")
     ]
 
@@ -54,14 +73,14 @@ def test_without_features_there_is_nothing_to_train(content_store: Store) -> Non
         core_train_model(content_store, SPEC, namespace=TRAINING)
 
 
-def test_the_report_has_everything_in_it(content_store: Store) -> None:
-    result = _train(content_store, customers().assign(contract="<b>monthly</b>"))
-    page = read_file(content_store, result, REPORT).decode()
+def test_the_report_has_everything_in_it(store: Store) -> None:
+    result = _train(store, customers().assign(contract="<b>monthly</b>"))
+    page = read_file(store, result, REPORT).decode()
     assert page.count("data:image/png;base64,") == 4
     assert not re.search(r"(src|href)=\"(?!data:)|<script|@import|url\(", page)
-    assert read_evaluation(content_store, result).model_file in page
-    card = read_file(content_store, result, CARD).decode()
-    shown = training_markdown(card, read_plots(content_store, result), "sha256:0")
+    assert read_evaluation(store, result).model_file in page
+    card = read_file(store, result, CARD).decode()
+    shown = training_markdown(card, read_plots(store, result), "sha256:0")
     assert shown.count("data:image/png;base64,") == 4
     for text in (page, shown):
         assert "Says who will leave." in text
@@ -69,80 +88,80 @@ def test_the_report_has_everything_in_it(content_store: Store) -> None:
         assert "<b>" not in text
 
 
-def test_the_first_version_is_champion_and_leads_to_its_features(content_store: Store) -> None:
-    result = _train(content_store, customers())
-    promotion = core_register_model(content_store, result)
+def test_the_first_version_is_champion_and_leads_to_its_features(
+    store: Store, first: DerivedResult
+) -> None:
+    promotion = core_register_model(store, first)
 
-    champion = ModelRegistry(content_store, SPEC.name).champion()
+    champion = ModelRegistry(store, SPEC.name).champion()
     assert champion == promotion.version
     assert promotion.role == "champion"
     assert promotion.line.startswith("Champion: leavers version 1 (logistic_regression), AUC 0.")
     assert champion.tolerance == SPEC.tolerance
-    features = content_store.ref("transformation.feature_store", "customer")
+    features = store.ref("transformation.feature_store", "customer")
     assert features is not None
     assert champion.trained_on[0].manifest == features.manifest.digest
     digest = champion.model_file.digest
-    assert load(content_store.read_blob(digest), digest)
-    assert core_register_model(content_store, result).version == champion
+    assert load(store.read_blob(digest), digest)
+    assert core_register_model(store, first).version == champion
     assert "is the first one" in promotions_markdown("Models", [promotion], {"candidates": "off"})
 
 
-def test_a_training_that_misses_a_gate_is_stored_but_not_registered(content_store: Store) -> None:
-    core_register_model(content_store, _train(content_store, customers()))
-    doubled = _train(content_store, pd.concat([customers(), customers()]))
+def test_a_training_that_misses_a_gate_is_stored_but_not_registered(
+    store: Store, first: DerivedResult
+) -> None:
+    core_register_model(store, first)
+    doubled = _train(store, pd.concat([customers(), customers()]))
 
     with pytest.raises(GateError, match=r"key_overlap is \d+, at most 0; row_overlap is 0\.[78]"):
-        core_register_model(content_store, doubled)
+        core_register_model(store, doubled)
 
-    registry = ModelRegistry(content_store, SPEC.name)
+    registry = ModelRegistry(store, SPEC.name)
     assert [each.number for each in registry.versions()] == [1]
     assert registry.aliases() == Aliases(champion=1)
-    card = read_file(content_store, doubled, CARD).decode()
+    card = read_file(store, doubled, CARD).decode()
     assert "**Stopped: 2 of 7 gates are missed (key\\_overlap, row\\_overlap).**" in card
 
 
-def test_a_version_that_is_no_better_becomes_challenger(content_store: Store) -> None:
-    core_register_model(content_store, _train(content_store, customers()))
-    promotion = core_register_model(content_store, _train(content_store, customers(), AS_GOOD))
+def test_a_version_that_is_no_better_becomes_challenger(store: Store, first: DerivedResult) -> None:
+    core_register_model(store, first)
+    promotion = core_register_model(store, _train(store, customers(), AS_GOOD))
 
     assert (promotion.version.number, promotion.role) == (2, "challenger")
     assert promotion.champion.number == 1
     assert "at least 0.002" in promotion.reason
-    aliases = ModelRegistry(content_store, SPEC.name).aliases()
+    aliases = ModelRegistry(store, SPEC.name).aliases()
     assert aliases == Aliases(champion=1, challenger=2)
 
 
 def test_a_better_version_becomes_champion_until_a_person_moves_it_back(
-    content_store: Store,
+    store: Store, first: DerivedResult
 ) -> None:
     poor = spec(numeric=("charges",))
-    first = core_register_model(content_store, _train(content_store, customers(), _lenient(poor)))
-    result = _train(content_store, customers())
-    promotion = core_register_model(content_store, result)
-    registry = ModelRegistry(content_store, SPEC.name)
+    before = core_register_model(store, _train(store, customers(), _lenient(poor)))
+    promotion = core_register_model(store, first)
+    registry = ModelRegistry(store, SPEC.name)
 
     assert (promotion.version.number, promotion.role) == (2, "champion")
     assert registry.aliases() == Aliases(champion=2, challenger=1)
-    registry.promote(first.version, expected=2)
-    assert core_register_model(content_store, result).role == "challenger"
+    registry.promote(before.version, expected=2)
+    assert core_register_model(store, first).role == "challenger"
     assert registry.aliases() == Aliases(champion=1, challenger=2)
 
 
-def test_a_champion_whose_features_are_gone_makes_way(content_store: Store) -> None:
-    core_register_model(content_store, _train(content_store, customers()))
+def test_a_champion_whose_features_are_gone_makes_way(store: Store, first: DerivedResult) -> None:
+    core_register_model(store, first)
     less = _lenient(spec(numeric=("months",)))
-    promotion = core_register_model(
-        content_store, _train(content_store, customers().drop(columns="charges"), less)
-    )
+    promotion = core_register_model(store, _train(store, customers().drop(columns="charges"), less))
     assert promotion.role == "champion"
     assert promotion.reason == "version 1 needs features that are gone: charges"
 
 
 def test_a_trainer_that_was_overtaken_decides_anew(
-    content_store: Store, monkeypatch: pytest.MonkeyPatch
+    store: Store, first: DerivedResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    core_register_model(content_store, _train(content_store, customers()))
-    result = _train(content_store, customers(), AS_GOOD)
+    core_register_model(store, first)
+    result = _train(store, customers(), AS_GOOD)
     promote = ModelRegistry.challenge
     overtaken = []
 
@@ -154,8 +173,8 @@ def test_a_trainer_that_was_overtaken_decides_anew(
 
     monkeypatch.setattr(ModelRegistry, "challenge", late)
     with pytest.raises(RefConflictError, match="is version 2 now, not 1"):
-        core_register_model(content_store, result)
-    assert core_register_model(content_store, result).role == "champion"
+        core_register_model(store, result)
+    assert core_register_model(store, result).role == "champion"
 
 
 def _lenient(model: ModelSpec) -> ModelSpec:

@@ -75,8 +75,9 @@ def test_the_threshold_is_not_chosen_on_the_rows_held_out(trained: Training) -> 
     test_keys = set(trained.scores["customer"])
     flipped = changed["customer"].isin(test_keys)
     changed.loc[flipped, "charges"] = 0.0
-    again = train(changed, SPEC).evaluation
-    assert set(train(changed, SPEC).scores["customer"]) == test_keys
+    found = train(changed, SPEC)
+    again = found.evaluation
+    assert set(found.scores["customer"]) == test_keys
     assert again.best.test.at_threshold.threshold == (
         trained.evaluation.best.test.at_threshold.threshold
     )

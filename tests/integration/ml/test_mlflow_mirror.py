@@ -1,0 +1,203 @@
+"""Versions in a real MLflow server, and what happens when there is none."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import requests
+
+from airnub_prefect_starter.core.ml.mlflow_mirror import core_mirror_version
+from airnub_prefect_starter.core.ml.model_files import load
+from airnub_prefect_starter.core.ml.promotion import core_register_model
+from airnub_prefect_starter.core.ml.registry import ModelRegistry, ModelVersion
+from airnub_prefect_starter.core.ml.rows import model_input
+from airnub_prefect_starter.core.ml.step import core_train_model
+from airnub_prefect_starter.core.ml.training import positive_scores
+from airnub_prefect_starter.core.store import Store, open_store
+from tests.integration.ml import mirror
+from tests.ml_kit import SPEC, TRAINING, customers, spec, store_features
+from tests.s3_kit import free_port
+
+PROJECT = Path(__file__).parents[3]
+MLFLOW = PROJECT / ".venv" / "tools" / "mlflow"
+PACKAGES = next(iter(MLFLOW.glob("lib/python*/site-packages")), MLFLOW)
+needs_mlflow = pytest.mark.skipif(
+    not (MLFLOW / "bin" / "mlflow").exists(),
+    reason="`make test` installs MLflow into .venv/tools/mlflow",
+)
+QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+START_S = 180
+LOAD = """
+import mlflow, pandas, sys
+model = mlflow.sklearn.load_model("models:/leavers@champion")
+rows = pandas.DataFrame({"months": [1.0], "charges": [50.0], "contract": ["monthly"]})
+print(model.predict_proba(rows)[0, 1])
+"""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Hold two versions of a model; the first one is the champion."""
+    made = open_store((tmp_path_factory.mktemp("models") / "store").as_uri(), durability="none")
+    store_features(made, customers())
+    for each in (SPEC, spec(threshold={"method": "cost"})):
+        core_register_model(made, core_train_model(made, each, namespace=TRAINING))
+    return made
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Run MLflow's own server, which only answers to ``localhost``, and give its port."""
+    folder, port = tmp_path_factory.mktemp("mlflow"), free_port()
+    command = [
+        *(str(MLFLOW / "bin" / "mlflow"), "server", "--host", "127.0.0.1", "--port", str(port)),
+        *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--workers", "1"),
+        *("--artifacts-destination", str(folder / "artifacts")),
+        *("--allowed-hosts", f"localhost:{port}"),
+    ]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**os.environ, **QUIET},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        _await(port, process, folder / "log")
+        yield port
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)  # its workers too
+        process.wait()
+
+
+def _await(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            requests.get(f"http://localhost:{port}/health", timeout=5).raise_for_status()
+        except requests.RequestException:
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"MLflow did not start: {log.read_text()[-2000:]}")
+            time.sleep(0.5)
+        else:
+            return
+
+
+def _version(store: Store) -> ModelVersion:
+    return ModelRegistry(store, SPEC.name).version(1)
+
+
+def _url(store: Store) -> str:
+    folder = store.backend.local_path(next(iter(store.backend.list("cas.json"))).key)
+    assert folder is not None
+    return folder.parent.as_uri()
+
+
+def _mirror(store: Store, uri: str, number: int = 1, *, timeout_s: int = 30) -> dict[str, Any]:
+    """Mirror in a process of its own: MLflow's client changes the process that imports it."""
+    command = [sys.executable, "-m", mirror.__name__, str(PACKAGES), _url(store), str(number)]
+    environment = {
+        **os.environ,
+        "MLFLOW_TRACKING_URI": uri,
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": str(timeout_s),
+    }
+    done = subprocess.run(
+        command, cwd=PROJECT, env=environment, capture_output=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def _ask(port: int, path: str, **parameters: str) -> dict[str, Any]:
+    answer = requests.get(
+        f"http://localhost:{port}/api/2.0/mlflow/{path}", params=parameters, timeout=30
+    )
+    answer.raise_for_status()
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+@needs_mlflow
+def test_versions_are_mirrored_once_with_all_that_is_known(store: Store, server: int) -> None:
+    uri = f"http://localhost:{server}"
+    states = [_mirror(store, uri, number) for number in (1, 2, 1)]
+
+    assert [each["state"] for each in states] == ["mirrored"] * 3
+    assert "champion" in states[0]["detail"]
+    assert "challenger" in states[1]["detail"]
+    found = _ask(server, "model-versions/search", filter="name = 'leavers'")["model_versions"]
+    assert sorted(each["version"] for each in found) == ["1", "2"]
+    champion = _ask(server, "registered-models/alias", name="leavers", alias="champion")
+    tags = {each["key"]: each["value"] for each in champion["model_version"]["tags"]}
+    registered = _version(store)
+    assert tags["airnub_version"] == "1"
+    assert tags["model_file"] == registered.model_file.digest
+    assert tags["data.transformation.feature_store.customer"] == registered.trained_on[0].blob
+    run = _ask(server, "runs/get", run_id=champion["model_version"]["run_id"])["run"]["data"]
+    metrics = {each["key"]: each["value"] for each in run["metrics"]}
+    assert metrics == pytest.approx(dict(registered.metrics))
+    assert {"key": "kind", "value": "logistic_regression"} in run["params"]
+
+
+@needs_mlflow
+def test_a_mirrored_model_foretells_what_the_stored_one_does(store: Store, server: int) -> None:
+    uri = f"http://localhost:{server}"
+    assert _mirror(store, uri)["state"] == "mirrored"
+    done = subprocess.run(
+        [str(MLFLOW / "bin" / "python"), "-c", LOAD],
+        env={**os.environ, **QUIET, "MLFLOW_TRACKING_URI": uri},
+        capture_output=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    registered = _version(store)
+    model = load(store.read_blob(registered.model_file.digest), registered.model_file.digest)
+    row = pd.DataFrame({"months": [1], "charges": [50.0], "contract": ["monthly"]})
+    features = model_input(row, registered.numeric, [*registered.categorical])
+    assert float(done.stdout) == pytest.approx(float(positive_scores(model, features)[0]))
+
+
+@needs_mlflow
+def test_a_server_that_refuses_the_host_is_said_and_fails_nothing(
+    store: Store, server: int
+) -> None:
+    found = _mirror(store, f"http://127.0.0.1:{server}")
+    assert found["state"] == "failed"
+    assert "403" in found["detail"]
+    assert "Host header" in found["detail"]
+
+
+@needs_mlflow
+def test_a_server_that_is_not_there_is_said_without_its_password(store: Store) -> None:
+    found = _mirror(store, f"http://me:secret@127.0.0.1:{free_port()}")
+    assert found["state"] == "failed"
+    assert "secret" not in found["detail"]
+
+
+@needs_mlflow
+def test_a_server_that_never_answers_is_given_up(store: Store) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        found = _mirror(store, f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_s=1)
+    assert found["state"] == "failed"
+
+
+def test_without_a_server_or_the_package_the_run_goes_on(store: Store) -> None:
+    version = _version(store)
+    assert core_mirror_version(store, version, None, source_id="candidates").state == "off"
+    found = core_mirror_version(store, version, "http://localhost:1", source_id="candidates")
+    assert (found.state, "not installed" in found.detail) == ("failed", True)
