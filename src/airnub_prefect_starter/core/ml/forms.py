@@ -75,7 +75,7 @@ def read_rows(form: type[BaseModel], rows: Sequence[object]) -> pd.DataFrame:
     if mistakes:
         more = len(mistakes) - _MOST_MISTAKES
         shown = mistakes[:_MOST_MISTAKES] + ([f"and {more} mistakes more"] if more > 0 else [])
-        raise PayloadError("\n".join(shown))
+        raise PayloadError("\n".join(shown), "Correct what is named, and send it again")
     return pd.DataFrame(accepted, columns=[*form.model_fields])
 
 
@@ -84,7 +84,8 @@ def _columns(version: ModelVersion, maker: Maker) -> Iterator[Column]:
     needed = dict.fromkeys(
         name for feature in version.columns for name in maker.made.get(feature, (feature,))
     )
-    for name in needed:
+    stated_first = [name for name in maker.columns if name in needed]
+    for name in dict.fromkeys([*stated_first, *needed]):
         stated = maker.columns.get(name)
         is_number = stated is not None and stated.dtype != "string"
         if name in version.categorical and not is_number:
