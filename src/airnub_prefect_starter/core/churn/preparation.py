@@ -12,7 +12,7 @@ import pandas as pd
 
 from airnub_prefect_starter.common.errors import ConfigError, ObjectNotFoundError, PayloadError
 from airnub_prefect_starter.core import column_types, data_cleaning, readers, tables
-from airnub_prefect_starter.core.churn import sources, telco
+from airnub_prefect_starter.core.churn import columns, sources, telco
 from airnub_prefect_starter.core.churn.findings import Validation
 from airnub_prefect_starter.core.churn.sources import merge_parts, read_source
 from airnub_prefect_starter.core.churn.steps import PreparationStep
@@ -38,7 +38,7 @@ from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.core.tables import PARQUET, read_parquet, table_digest, write_parquet
 
 PREPARED = "prepared.parquet"
-_MODULES = (sources, telco, data_cleaning, column_types, readers, tables)
+_MODULES = (columns, sources, telco, data_cleaning, column_types, readers, tables)
 
 
 def core_prepare_customers(

@@ -7,7 +7,7 @@ import sys
 import pandas as pd
 
 from airnub_prefect_starter.core import readers
-from airnub_prefect_starter.core.churn import sources, telco
+from airnub_prefect_starter.core.churn import columns, sources, telco
 from airnub_prefect_starter.core.churn.sources import read_columns
 from airnub_prefect_starter.core.churn.steps import SplitStep
 from airnub_prefect_starter.core.churn.telco import SPLITS
@@ -40,17 +40,17 @@ def core_split_table(
         PayloadError: It is no CSV, or a column is missing; the message names it. No retry.
         StoreError: The store cannot read or write; retry where it is transient.
     """
-    columns = SPLITS[step.source_id]
+    kept = SPLITS[step.source_id]
     parameters = {
-        "code": code_digest(readers, sources, telco, sys.modules[__name__]),
-        "columns": list(columns),
+        "code": code_digest(readers, columns, sources, telco, sys.modules[__name__]),
+        "columns": list(kept),
     }
     inputs = read_inputs(store, [step.input])
     derivation = Derivation(namespace, step.source_id, inputs, parameters)
     unchanged = find_unchanged(store, derivation)
     if unchanged:
         return unchanged
-    frame = read_columns(content_of(store, inputs[0]), columns, step.input)
+    frame = read_columns(content_of(store, inputs[0]), kept, step.input)
     blob, _ = store.put_bytes(to_csv(frame), media_type=CSV)
     rows = len(frame)
     return commit(

@@ -12,8 +12,9 @@ import math
 from collections.abc import Mapping
 from random import Random
 
-from airnub_prefect_starter.core.churn.telco import (
+from airnub_prefect_starter.core.churn.columns import (
     BLANK,
+    CONTRACTS,
     INTERNET_SERVICES,
     KEY,
     NAMES,
@@ -28,7 +29,7 @@ SEED = 42
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LONGEST_TENURE = 72
-_CONTRACTS = {"Month-to-month": 0.55, "One year": 0.21, "Two year": 0.24}
+_CONTRACTS = dict(zip(CONTRACTS, (0.55, 0.21, 0.24), strict=True))
 _INTERNET = {"DSL": 0.34, "Fiber optic": 0.44, "No": 0.22}
 # Of two-year contracts, those that begin with the next bill.
 _NEW_SHARE = 0.006

@@ -1,4 +1,4 @@
-"""The churn table: its columns, their values, and the three sources that it is split into.
+"""The churn table: its columns with their types and values, as contracts know them.
 
 Source: IBM, Telco Customer Churn; address and digest are in `common.addresses`.
 """
@@ -6,35 +6,45 @@ Source: IBM, Telco Customer Churn; address and digest are in `common.addresses`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Literal
 
+from airnub_prefect_starter.core.churn.columns import (
+    BLANK,
+    CONTRACTS,
+    INTERNET_SERVICES,
+    KEY,
+    NAMES,
+    NO_INTERNET,
+    NO_PHONE,
+    PAYMENT_METHODS,
+    POSITIVE,
+    SPLITS,
+    TARGET,
+    columns_of,
+)
 from airnub_prefect_starter.core.tables import Column, TableSchema
 
-KEY = "customerID"
-TARGET, POSITIVE = "Churn", "Yes"
-KEY_PATTERN = re.compile(r"[0-9]{4}-[A-Z]{5}")
+__all__ = [
+    "COLUMNS",
+    "INTERNET_SERVICES",
+    "KEY",
+    "KEY_PATTERN",
+    "NAMES",
+    "NO_INTERNET",
+    "NO_PHONE",
+    "POSITIVE",
+    "SPLITS",
+    "TARGET",
+    "PartName",
+    "columns_of",
+    "schema_of",
+    "text_schema",
+]
 
-NO_PHONE, NO_INTERNET = "No phone service", "No internet service"
+PartName = Literal["customers", "services", "billing"]
+KEY_PATTERN = re.compile(r"[0-9]{4}-[A-Z]{5}")
 YES_NO = ("Yes", "No")
-INTERNET_SERVICES = (
-    "OnlineSecurity",
-    "OnlineBackup",
-    "DeviceProtection",
-    "TechSupport",
-    "StreamingTV",
-    "StreamingMovies",
-)
-CONTRACTS = ("Month-to-month", "One year", "Two year")
-PAYMENT_METHODS = (
-    "Electronic check",
-    "Mailed check",
-    "Bank transfer (automatic)",
-    "Credit card (automatic)",
-)
-BLANK = " "
-"""What the table has for the total charges of a customer who was never billed."""
 
 
 def _choice(name: str, *values: str) -> Column:
@@ -64,24 +74,7 @@ COLUMNS = (
     _number("TotalCharges", "float", "0", "100000").model_copy(update={"nullable": True}),
     _choice(TARGET, *YES_NO),
 )
-NAMES = tuple(column.name for column in COLUMNS)
 _NA_VALUES = ("", BLANK)
-
-PartName = Literal["customers", "services", "billing"]
-SPLITS: Mapping[str, tuple[str, ...]] = {
-    "customers": (KEY, "gender", "SeniorCitizen", "Partner", "Dependents", "tenure", TARGET),
-    "services": (KEY, "PhoneService", "MultipleLines", "InternetService", *INTERNET_SERVICES),
-    "billing": (
-        *(KEY, "Contract", "PaperlessBilling", "PaymentMethod"),
-        *("MonthlyCharges", "TotalCharges"),
-    ),
-}
-"""Columns of each part, the key in all of them; together they are the whole table."""
-
-
-def columns_of(source: str) -> tuple[str, ...]:
-    """Give the columns of a source: a part has some, anything else has all."""
-    return SPLITS.get(source, NAMES)
 
 
 def schema_of(names: tuple[str, ...] = NAMES) -> TableSchema:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from airnub_prefect_starter.common.errors import CorruptObjectError
 from airnub_prefect_starter.core import column_types, readers, tables
-from airnub_prefect_starter.core.churn import contracts, findings, sources, telco
+from airnub_prefect_starter.core.churn import columns, contracts, findings, sources, telco
 from airnub_prefect_starter.core.churn.contracts import (
     TABLE_RULES,
     broken_rules,
@@ -46,7 +46,17 @@ CHECKED, ACCEPTED = "checked", "validated"
 VALIDATION = "validation.json"
 _JSON = "application/json"
 _TABLE = " + ".join(SPLITS)
-_MODULES = (contracts, findings, sources, telco, column_contracts, column_types, readers, tables)
+_MODULES = (
+    columns,
+    contracts,
+    findings,
+    sources,
+    telco,
+    column_contracts,
+    column_types,
+    readers,
+    tables,
+)
 
 
 def core_check_sources(
