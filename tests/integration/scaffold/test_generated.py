@@ -56,7 +56,8 @@ def category(department: str, kind: str) -> str:
     """Name a category: as people would, with one letter, or as long as may be."""
     if department == SHORT:
         return "t" if kind == "lake" else kind[0]  # l is refused
-    return f"{kind}_" + "c" * (39 - len(kind)) if department == LONG else f"some_{kind}"
+    prefix = "models_" if kind == "model" else f"{kind}_"  # model_ is Pydantic's
+    return prefix.ljust(40, "c") if department == LONG else f"some_{kind}"
 
 
 def run(root: Path, *command: str, **environ: str) -> str:
