@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from airnub_prefect_starter.common.addresses import TELCO_SAMPLE
 from airnub_prefect_starter.common.errors import (
     EXIT_BUG,
     EXIT_USAGE,
@@ -125,6 +126,7 @@ def test_it_gets_the_files_and_addresses_it_needs() -> None:
     assert environment["AIRNUB_STORE_URL"] == "s3://airnub/store"
     host = "airnub-sources.airnub.svc.cluster.local"
     assert environment["SOURCES_URL"] == f"http://{host}:8080"
+    assert environment["TELCO_SOURCE"] == f"http://{host}:8080{TELCO_SAMPLE}"
     assert environment["SOURCES_DATABASE_URL"] == f"postgresql://reader@{host}:5432/flights"
     assert environment["WAREHOUSE_URL"] == f"postgresql://warehouse@{host}:5432/flights"
     assert (
@@ -154,6 +156,19 @@ def test_the_warehouse_is_the_one_that_is_named_or_none() -> None:
         ][0]
         environment = {each["name"]: each.get("value") for each in container["env"]}
         assert environment["WAREHOUSE_URL"] == expected
+
+
+def test_the_churn_table_is_the_one_that_is_named_or_the_sources_own() -> None:
+    own, named = "https://sources.example.com", "https://data.example.com/churn.csv"
+
+    for given, expected in (
+        ((), f"{own}{TELCO_SAMPLE}"),
+        (("--set", f"addresses.TELCO_SOURCE={named}"), named),
+    ):
+        manifests = render(*PROFILES["prod"], *given)
+        job = find(manifests, "Job", "airnub-bootstrap")["spec"]["template"]["spec"]
+        environment = {each["name"]: each.get("value") for each in job["containers"][0]["env"]}
+        assert environment["TELCO_SOURCE"] == expected
 
 
 def test_addresses_reach_bootstrap_and_the_tests() -> None:

@@ -86,6 +86,9 @@ securityContext:
 {{- if not (hasKey $addresses "WAREHOUSE_URL") -}}
 {{- $_ := set $addresses "WAREHOUSE_URL" "none" -}}
 {{- end -}}
+{{- if and (hasKey $addresses "SOURCES_URL") (not (hasKey $addresses "TELCO_SOURCE")) -}}
+{{- $_ := set $addresses "TELCO_SOURCE" (printf "%s/files/telco_customer_churn.csv" $addresses.SOURCES_URL) -}}
+{{- end -}}
 {{ toYaml $addresses }}
 {{- end }}
 
