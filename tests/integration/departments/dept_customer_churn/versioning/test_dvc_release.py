@@ -4,17 +4,21 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise, repeat
 from pathlib import Path
 
 import pytest
 
 from airnub_prefect_starter.core.markdown import artifact_key
+from airnub_prefect_starter.core.releases.config import ReleaseStep
 from airnub_prefect_starter.core.releases.dvc import remote_of
 from airnub_prefect_starter.core.releases.records import Release
 from airnub_prefect_starter.core.releases.release import (
     core_release_datasets,
     read_release,
     read_result,
+    releases,
 )
 from airnub_prefect_starter.core.store import Store, open_store
 from airnub_prefect_starter.core.store.digest import Digest
@@ -26,6 +30,7 @@ from tests.churn_kit import TABLE
 from tests.features_kit import ROOT, build, own_config
 from tests.integration.departments.kit import StoreOf, shown
 from tests.s3_kit import s3_server
+from tests.unit.core.releases.kit import STEP, fill, release
 
 DVC = ROOT / ".venv" / "tools" / "dvc" / "bin" / "dvc"
 
@@ -68,21 +73,39 @@ def test_dvc_pulls_a_release(where: str, tmp_path: Path, request: pytest.Fixture
     store = open_store(address, durability="none")
     build(store, TABLE, tmp_path)
     result = core_release_datasets(store, CONFIG, namespace=CATEGORY.namespace)
-    release = read_result(store, result)
+    found = read_result(store, result)
     folder = tmp_path / "laptop"
     folder.mkdir()
-    for name, text in release.pointers().items():
+    for name, text in found.pointers().items():
         (folder / name).write_bytes(text)
     for command in remote_of(store).commands():
         _dvc(folder, *command.split()[1:])
 
-    _require_equal(folder, release, store)
+    _require_equal(folder, found, store)
     assert "in sync" in _dvc(folder, "status", "--cloud")
     if where == "disk":
         # What DVC itself would write for the folder is what the pointer says.
         shutil.rmtree(folder / ".dvc" / "cache")
         _dvc(folder, "add", "raw")
-        assert release.datasets[0].md5 in (folder / "raw.dvc").read_text()
+        assert found.datasets[0].md5 in (folder / "raw.dvc").read_text()
+
+
+def test_two_who_release_at_once_in_a_bucket_do_not_share_a_number(bucket: str) -> None:
+    store = open_store(f"{bucket}-race", durability="none")
+    fill(store)
+    steps = [
+        ReleaseStep(source_id=f"of-{each.name}", name="shop", datasets=(each,))
+        for each in STEP.datasets
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        results = [*pool.map(release, repeat(store), steps * 2)]
+
+    numbers = releases(store, "shop")
+    assert numbers == [*range(1, len(numbers) + 1)]
+    assert len(numbers) >= len(steps)
+    contents = [read_release(store, "shop", number).content for number in numbers]
+    assert all(before != after for before, after in pairwise(contents))
+    assert {read_result(store, each).number for each in results} <= {*numbers}
 
 
 def _dvc(folder: Path, *arguments: str) -> str:
