@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
 from airnub_prefect_starter.cli.context import opened_store, settings_and_catalog
-from airnub_prefect_starter.cli.output import say
+from airnub_prefect_starter.cli.output import JsonOption, say, show_json
 from airnub_prefect_starter.core.store import department_url
 
 
@@ -24,6 +25,7 @@ def serve(
     store: Annotated[
         str | None, typer.Option(help="Address of a store, instead of the department's.")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Answer requests for scores until interrupted; another champion is taken up by itself.
 
@@ -39,6 +41,11 @@ def serve(
     found = current.get().version
 
     def ready(url: str) -> None:
-        say(f"Version {found.number} of {found.name} ({found.kind}) answers at {url}; see /docs")
+        if as_json:
+            show_json({"url": url, "model": found.name, "version": found.number})
+            sys.stdout.flush()  # this process goes on
+        else:
+            line = f"Version {found.number} of {found.name} ({found.kind}) answers at {url}"
+            say(f"{line}; see /docs")
 
     server.serve(current, host, port, ready=ready)

@@ -79,6 +79,18 @@ def test_rows_are_scored_over_http_until_a_signal(store: Store) -> None:
     assert code in {0, -signal.SIGTERM}
 
 
+def test_as_json_it_says_where_it_is(store: Store) -> None:
+    options = [*AIRNUB, "--port", "0", "--store", _address(store), "--json"]
+    with subprocess.Popen(options, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        text = "".join(iter(process.stdout.readline, "}\n")) + "}"
+        process.kill()
+
+    found = json.loads(text)
+    assert (found["model"], found["version"]) == (MODEL, 1)
+    assert found["url"].startswith("http://127.0.0.1:")
+
+
 @pytest.mark.parametrize(
     ("options", "code", "said"),
     [
