@@ -23,6 +23,7 @@ from airnub_prefect_starter.control.programs import run_program
 from airnub_prefect_starter.tasks.run_context import department_store
 from airnub_prefect_starter.tasks.run_script import run_script
 from data_pipeline_orchestrator.command import (
+    SAMPLE,
     champion_of,
     chosen_source,
     naming_other_sources,
@@ -83,6 +84,8 @@ def main() -> None:
     if options.on_cluster:
         print(run_as_jobs(options.release))  # noqa: T201 - what the program answers
         return
+    if options.source != SAMPLE:
+        chosen_source(options.source, load_settings())  # refused before anything is started
     start_on_platform()
     source = chosen_source(options.source, load_settings())
     with naming_other_sources():

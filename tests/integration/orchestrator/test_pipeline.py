@@ -1,0 +1,63 @@
+"""The pipeline from start to end, and what a step that fails leaves undone."""
+
+import re
+from pathlib import Path
+
+from airnub_prefect_starter.common.errors import ScriptFailedError
+from airnub_prefect_starter.core.churn.synthetic import customers_csv
+from airnub_prefect_starter.core.store import open_store
+from tests.integration.orchestrator.conftest import PIPELINE, Pipeline
+
+STEPS = (
+    "Data Ingestion",
+    "Data Validation",
+    "Data Preparation",
+    "Data Transformation",
+    "Data Versioning",
+    "Model Building",
+)
+
+
+def test_a_step_that_fails_is_tried_twice_and_ends_the_pipeline(
+    pipeline: Pipeline, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    table = tmp_path / "weekly.csv"
+    table.write_bytes(customers_csv(200).replace(b"Month-to-month", b"Weekly", 1))
+
+    done = pipeline("--source", str(table))
+
+    assert done.returncode == ScriptFailedError.exit_code, done.stderr[-3000:]
+    last = done.stderr.splitlines()[-1]
+    assert re.match(r"error: Data Validation ended with exit code \d+: .*Contract", last)
+    assert done.stderr.count("Retry 1/1 will start 5 second(s) from now") == 1
+    assert "Data Preparation" not in done.stderr
+    store = open_store(f"{environment['AIRNUB_STORE_URL']}/customer_churn", create=False)
+    assert not [ref for ref in store.refs() if ref[0].startswith("preparation.")]
+
+
+def test_all_steps_run_in_order_and_end_in_a_champion(pipeline: Pipeline) -> None:
+    done = pipeline("--source", "sample")
+
+    assert done.returncode == 0, done.stderr[-3000:]
+    finished = re.findall(r"Task run '([\w ]+)' - Finished in state Completed\(\)", done.stderr)
+    assert tuple(finished) == STEPS
+    assert re.fullmatch(
+        r"Champion: customer_churn version 1 \(\w+\), AUC 0\.8\d+", done.stdout.splitlines()[-1]
+    )
+
+
+def test_help_has_examples_that_are_there(pipeline: Pipeline) -> None:
+    done = pipeline("--help")
+
+    assert done.returncode == 0
+    assert "python src/data_pipeline_orchestrator/pipeline.py --source sample" in done.stdout
+    assert "data_pipeline_orchestrator/pipeline.py" in PIPELINE.with_name("README.md").read_text()
+
+
+def test_a_table_that_is_not_there_is_one_line(pipeline: Pipeline) -> None:
+    done = pipeline("--source", "gone.csv")
+
+    assert done.returncode == 3
+    (line,) = [each for each in done.stderr.splitlines() if each.startswith("error: ")]
+    assert "gone.csv" in line
+    assert "--source sample" in line
