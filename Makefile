@@ -8,7 +8,7 @@ UNIT := -n 2 tests/unit
 INTEGRATION := -n 3 --dist loadgroup tests/integration
 CHART := -n 2 tests/helm
 # What a test runs beside the project: programs with requirements of their own, one environment each.
-TOOLS := $(VENV)/tools/dvc/.installed
+TOOLS := $(VENV)/tools/dvc/.installed $(VENV)/tools/mlflow/.installed
 E2E := -n 2 --dist loadgroup tests/images tests/e2e
 # Set for tests too: a proxy or a profile of the person's own must not change what they see.
 export DO_NOT_TRACK := 1
