@@ -138,7 +138,8 @@ def put_model(
         "code": code_digest(candidates),
         "tolerance": 0.002,
     }
-    return ModelRegistry(store, MODEL).register(Candidate(**(given | changes)))
+    candidate = Candidate(**(given | changes))
+    return ModelRegistry(store, candidate.name).register(candidate)
 
 
 def put_champion(store: Store, frame: pd.DataFrame, **changes: Any) -> ModelVersion:

@@ -31,12 +31,13 @@ def serve(
 
     Example: airnub serve customer_churn --port 8000
     """
-    from airnub_prefect_starter.serving import server
-    from airnub_prefect_starter.serving.current import CurrentModel
-
     settings, catalog = settings_and_catalog()
     address = store or department_url(settings.store_url, catalog.department(department).name.id)
     opened = opened_store(settings, address, create=False)
+    # The libraries of models and of the server take seconds to import: who mistypes waits for none.
+    from airnub_prefect_starter.serving import server
+    from airnub_prefect_starter.serving.current import CurrentModel
+
     current = CurrentModel(opened, model or department, version)
     found = current.get().version
 

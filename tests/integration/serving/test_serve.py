@@ -64,11 +64,11 @@ def test_rows_are_scored_over_http_until_a_signal(store: Store) -> None:
     names = [name for name in NAMES if name in model.form.model_fields]
     rows: list[dict[str, Any]] = json.loads(ROWS.head(50)[names].to_json(orient="records"))
     with _serving("--store", _address(store)) as (url, process):
-        health = requests.get(f"{url}/health", timeout=30).json()
-        found = requests.post(f"{url}/predict/batch", json=rows, timeout=30).json()
-        refused = requests.post(f"{url}/predict", json={"tenure": "long"}, timeout=30)
+        health = requests.get(f"{url}/health", timeout=120).json()
+        found = requests.post(f"{url}/predict/batch", json=rows, timeout=120).json()
+        refused = requests.post(f"{url}/predict", json={"tenure": "long"}, timeout=120)
         process.send_signal(signal.SIGTERM)
-        code = process.wait(30)
+        code = process.wait(120)
 
     assert health["version"] == 1
     assert [each["probability"] for each in found["predictions"]] == pytest.approx(
@@ -106,7 +106,7 @@ def test_without_the_model_it_does_not_start(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
 
     assert done.returncode == code
@@ -116,7 +116,7 @@ def test_without_the_model_it_does_not_start(
 def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     address = (tmp_path / "none").as_uri()
     done = subprocess.run(
-        [*AIRNUB, "--store", address], capture_output=True, text=True, check=False, timeout=60
+        [*AIRNUB, "--store", address], capture_output=True, text=True, check=False, timeout=240
     )
 
     assert done.returncode == 22
@@ -135,7 +135,7 @@ def test_a_taken_port_is_named(store: Store) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=240,
         )
 
     assert done.returncode == 7

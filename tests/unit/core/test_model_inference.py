@@ -14,6 +14,7 @@ from airnub_prefect_starter.common.errors import (
     ObjectNotFoundError,
     PayloadError,
 )
+from airnub_prefect_starter.core.churn.serving import churn_maker
 from airnub_prefect_starter.core.churn.telco import KEY, NAMES, TARGET
 from airnub_prefect_starter.core.ml.registry import ModelRegistry
 from airnub_prefect_starter.core.model_inference import ServedModel, load_model
@@ -142,6 +143,23 @@ def test_a_category_that_training_had_not_is_unknown(store: Store) -> None:
     with pytest.raises(PayloadError, match="'Two year': input should be 'Month-to-month' or 'One"):
         narrow.predict([{"tenure": 3, "Contract": "Two year"}])
     assert set(narrow.form.model_fields) == {"tenure", "Contract", KEY}
+
+
+def test_a_model_without_a_maker_is_sent_its_features(store: Store) -> None:
+    frame = with_features(ROWS)
+    version = put_model(store, frame, name="other")
+    other = load_model(store, "other", version.number)
+    row = json.loads(frame[[*version.columns]].head(1).to_json(orient="records"))[0]
+
+    (found,) = other.predict([row | {"SeniorCitizen": str(row["SeniorCitizen"])}])
+
+    assert set(other.form.model_fields) == {*version.columns, KEY}
+    assert found.probability == pytest.approx(other.probabilities(frame.head(1))[0], abs=1e-12)
+
+
+def test_features_without_thresholds_are_not_guessed() -> None:
+    with pytest.raises(CorruptObjectError, match="state no thresholds"):
+        churn_maker({"step": {}})
 
 
 def test_without_a_champion_the_remedy_is_to_train(tmp_path: Path) -> None:

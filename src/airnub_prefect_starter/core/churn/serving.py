@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from airnub_prefect_starter.common.errors import CorruptObjectError
 from airnub_prefect_starter.core.churn.features import (
     ENGINEERED,
     ChurnFeatures,
@@ -25,8 +26,17 @@ def churn_maker(parameters: Mapping[str, Any]) -> Maker:
     Args:
         parameters: Of the derivation that made the features a model was trained on: the thresholds
             are among them.
+
+    Raises:
+        CorruptObjectError: They are not. No retry.
     """
-    options = ChurnFeatures.model_validate(parameters["step"]["engineered"])
+    stated = parameters.get("step", {}).get("engineered")
+    if stated is None:
+        raise CorruptObjectError(
+            "The features that the model was trained on state no thresholds",
+            "Run the stages transformation and model_building again",
+        )
+    options = ChurnFeatures.model_validate(stated)
     return Maker(
         made=MADE,
         columns={column.name: column for column in COLUMNS},
