@@ -52,9 +52,7 @@ def make_profile(lake: Lake, watch: TableWatch, columns: Mapping[str, str]) -> P
         table=watch.table,
         reference=watch.reference,
         columns=columns,
-        numbers={
-            name: number_profile(_numbers(lake, watch, name)) for name in watch.drift.numbers
-        },
+        numbers={name: number_profile(_numbers(lake, watch, name)) for name in watch.drift.numbers},
         categories={
             name: category_profile(_counts(lake, watch, name)) for name in watch.drift.categories
         },
