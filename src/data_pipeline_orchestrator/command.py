@@ -89,7 +89,7 @@ def parse(
     if found.on and (found.source or found.changes):
         raise ConfigError(
             "--source and --set do not reach a cluster, where Variables say what runs",
-            "Set TELCO_SOURCE in the chart's values (docs/customer-churn.md)",
+            "Set addresses.TELCO_SOURCE in the chart's values (docs/customer-churn.md)",
         )
     return Options(
         source=found.source,
