@@ -53,6 +53,7 @@ def plot_segments(rows: pd.DataFrame, spec: ModelSpec) -> bytes:
         axes.axvline(100 * positive.mean(), color=_GREY, linestyle="--", linewidth=1)
         axes.set_yticks(places, [label for label, *_ in bars], fontsize=8)
         axes.set_title(f"{spec.target} by segment, and of all rows (dashed)")
+        axes.margins(x=0.1)
         axes.set_xlabel(f"share of {spec.target} {spec.positive!r}, percent (rows in brackets)")
         _lying(axes)
 
