@@ -196,6 +196,6 @@ def _decision(verdict: Verdict, paired: Interval, between: Interval, rows: int) 
     half = (between.high - between.low) / 2
     return (
         f"{advice}. On {rows:,} rows the challenger's AUC differs by {paired.value:+.4f} "
-        f"(95 % from {paired.low:+.4f} to {paired.high:+.4f}); the arms alone would have shown "
-        f"nothing less than {half:.3f}."
+        f"(95 % from {paired.low:+.4f} to {paired.high:+.4f}); by the arms alone a difference "
+        f"below {half:.3f} stays unseen."
     )
