@@ -1,3 +1,4 @@
+import datetime as dt
 import json
 
 import pandas as pd
@@ -11,6 +12,7 @@ from airnub_prefect_starter.core.lake.lake import Lake
 from airnub_prefect_starter.core.lake.snapshots import read_snapshot
 from airnub_prefect_starter.core.manifest_models import DerivedResult
 from airnub_prefect_starter.core.monitoring.profiles import Profile
+from airnub_prefect_starter.core.run_date import for_date
 from airnub_prefect_starter.core.store import Store, open_store
 from airnub_prefect_starter.core.tables import read_parquet
 from tests.unit.core.feature_store.kit import NAMESPACE, STEP, TABLE, build, prepared, put_prepared
@@ -112,3 +114,10 @@ def test_a_missing_input_or_output_is_named(content_store: Store) -> None:
 def test_the_date_must_be_one(date: str) -> None:
     with pytest.raises(ValidationError, match="event_date"):
         FeatureStoreStep.model_validate({**STEP.model_dump(), "event_date": date})
+
+
+def test_a_source_that_is_new_every_day_states_the_date_of_the_run() -> None:
+    step = FeatureStoreStep.model_validate({**STEP.model_dump(), "event_date": "{date}"})
+    dated = for_date(step, dt.date(2026, 1, 31))
+
+    assert dated.event_timestamp == dt.datetime(2026, 1, 31, tzinfo=dt.UTC)

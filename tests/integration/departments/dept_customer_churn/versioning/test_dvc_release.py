@@ -62,14 +62,21 @@ def test_data_is_released_once_and_its_change_is_shown(store_of: StoreOf, tmp_pa
 
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[str]:
-    with s3_server() as server, server.reachable():
-        yield server.url()
+    """Give an address below which this process may do what a department may in its store."""
+    with s3_server() as server:
+        department = server.of_department()
+        with department.reachable():
+            yield department.root
 
 
 @pytest.mark.skipif(not DVC.exists(), reason="`make test` installs DVC into .venv/tools/dvc")
 @pytest.mark.parametrize("where", ["disk", "bucket"])
 def test_dvc_pulls_a_release(where: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    address = request.getfixturevalue("bucket") if where == "bucket" else (tmp_path / "s").as_uri()
+    address = (
+        f"{request.getfixturevalue('bucket')}/pull"
+        if where == "bucket"
+        else (tmp_path / "s").as_uri()
+    )
     store = open_store(address, durability="none")
     build(store, TABLE, tmp_path)
     result = core_release_datasets(store, CONFIG, namespace=CATEGORY.namespace)
@@ -91,7 +98,7 @@ def test_dvc_pulls_a_release(where: str, tmp_path: Path, request: pytest.Fixture
 
 
 def test_two_who_release_at_once_in_a_bucket_do_not_share_a_number(bucket: str) -> None:
-    store = open_store(f"{bucket}-race", durability="none")
+    store = open_store(f"{bucket}/race", durability="none")
     fill(store)
     steps = [
         ReleaseStep(source_id=f"of-{each.name}", name="shop", datasets=(each,))
