@@ -7,6 +7,8 @@ from urllib.robotparser import RobotFileParser
 
 import requests
 
+from airnub_prefect_starter.common.addresses import TELCO_SAMPLE
+from airnub_prefect_starter.core.churn.synthetic import customers_csv
 from airnub_prefect_starter.demo import SiteOptions, SourceServer
 
 
@@ -47,6 +49,13 @@ def test_files_have_the_sums_that_the_server_publishes(url: str, session: reques
     for line in lines:
         digest, name = line.split("  ")
         assert hashlib.sha256(session.get(f"{url}/files/{name}").content).hexdigest() == digest
+
+
+def test_the_churn_table_is_the_made_up_one(url: str, session: requests.Session) -> None:
+    response = session.get(f"{url}{TELCO_SAMPLE}")
+
+    assert response.headers["Content-Type"].startswith("text/csv")
+    assert response.content == customers_csv()
 
 
 def test_monthly_files_hold_every_flight_once(url: str, session: requests.Session) -> None:
