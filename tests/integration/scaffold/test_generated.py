@@ -16,40 +16,30 @@ from airnub_prefect_starter.demo.data import SampleTables
 from airnub_prefect_starter.demo.database import fill_database
 from airnub_prefect_starter.demo.server import SourceServer
 from airnub_prefect_starter.scaffold.category import Kind
-from tests.notebook_kit import write_notebook
 from tests.project_kit import own_environment
 
 ROOT = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent
-COPIED = ("src", "flows", "configs", "scripts", "tests", "helm", ".github", "pyproject.toml")
+COPIED = (
+    *("src", "flows", "configs", "scripts", "tests", "notebooks", "helm", ".github"),
+    "pyproject.toml",
+)
 KINDS: tuple[str, ...] = get_args(Kind)
 
 # Departments with the shortest and the longest names that there are, and their stage.
 USUAL, SHORT, LONG = "gamma", "d", "l" * 40
 STAGES = {USUAL: "ingestion", SHORT: "s", LONG: "t" * 22}  # with a category's 40, as long as may be
+CELL = "revenue_at_risk"  # of a notebook, and the task that it becomes
 TASKS = [
     "src/airnub_prefect_starter/core/count_lines.py",
-    "src/airnub_prefect_starter/core/count_seats.py",
-    "tests/unit/core/test_count_seats.py",
+    f"src/airnub_prefect_starter/core/{CELL}.py",
+    f"tests/unit/core/test_{CELL}.py",
 ]
 GENERATED = [
     f"{folder}/dept_{department}"
     for folder in ("flows", "tests/integration/departments")
     for department in STAGES
 ]
-
-
-# A function of a notebook that becomes a task, and what the notebook says of it.
-CELLS = (
-    ("", "import pandas as pd"),
-    (
-        "seats",
-        "def seats(table: pd.DataFrame) -> int:\n"
-        '    """Count the seats of all rows."""\n'
-        '    return int(table["seats"].sum())\n',
-    ),
-    ("seats-test", 'assert seats(pd.DataFrame({"seats": [1, 2]})) == 3'),
-)
 
 
 def category(department: str, kind: str) -> str:
@@ -98,7 +88,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copytree(source, root / name, ignore=ignored)
         else:
             shutil.copy(source, root / name)
-    notebook = write_notebook(root / "notebooks" / "seats.ipynb", *CELLS)
+    notebook = str(root / "notebooks" / "01_explore_churn.ipynb")
     with own_environment(AIRNUB_PROJECT_ROOT=str(root)):
         for department, stage in STAGES.items():
             name = "N" * 40 if department == LONG else department.title()
@@ -107,7 +97,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 add("category", department, stage, category(department, kind), "--like", kind)
             add("task", department, stage, category(department, "api"), "count_lines")
             place = (department, stage, category(department, "file"))
-            add("task", *place, "count_seats", "--from", str(notebook), "--cell", "seats")
+            add("task", *place, CELL, "--from", notebook, "--cell", CELL)
     return root
 
 
@@ -176,7 +166,7 @@ def test_a_generated_stage_runs_and_stores_what_its_sources_say(
 
 
 def test_the_generated_tests_pass(root: Path) -> None:
-    units = [f"tests/unit/core/test_{name}.py" for name in ("count_lines", "count_seats")]
+    units = [f"tests/unit/core/test_{name}.py" for name in ("count_lines", CELL)]
     tests = [f"tests/integration/departments/dept_{USUAL}", *units]
 
     printed = run(root, "pytest", "-q", "-p", "no:cacheprovider", *tests)
