@@ -11,7 +11,10 @@ from airnub_prefect_starter.core.derivation import Derivation, commit
 from airnub_prefect_starter.core.manifest_models import DerivedOutput, DerivedResult, RunInfo
 from airnub_prefect_starter.core.ml.config import Candidate, ModelSpec, Split
 from airnub_prefect_starter.core.ml.registry import Candidate as TrainedModel
+from airnub_prefect_starter.core.releases.dvc import DvcFile
+from airnub_prefect_starter.core.releases.records import Release, ReleasedDataset
 from airnub_prefect_starter.core.store import Store
+from airnub_prefect_starter.core.store.commits import PRODUCER
 from airnub_prefect_starter.core.tables import write_parquet
 
 TRAINING = "model_building.training"
@@ -66,6 +69,24 @@ def store_features(store: Store, frame: pd.DataFrame) -> DerivedResult:
     blob, _ = store.put_bytes(write_parquet(frame))
     output = DerivedOutput(name=SPEC.file, blob=blob)
     return commit(store, Derivation(namespace, source_id, (), {}), [output], run=RunInfo())
+
+
+def store_release(store: Store, ref: str, digest: str, *, number: int) -> None:
+    """Store a release that has one file, of a digest."""
+    file = DvcFile(name=SPEC.file, md5="0" * 32, sha256=digest, size=1)
+    release = Release(
+        name="leavers",
+        number=number,
+        created_at=store.clock(),
+        content=digest,
+        datasets=(ReleasedDataset(name=SPEC.file, md5=file.md5, files=(file,), refs=()),),
+        sources=(),
+        producer=PRODUCER,
+    )
+    namespace, source_id = ref.split("/")
+    blob, _ = store.put_bytes(release.canonical())
+    output = DerivedOutput(name="release.json", blob=blob)
+    commit(store, Derivation(namespace, source_id, (), {}), [output], run=RunInfo())
 
 
 def candidate(

@@ -1,4 +1,4 @@
-"""Mirrors a registered version to MLflow and prints what came of it; started by the tests.
+"""Mirrors registered versions to MLflow and prints what came of each; started by the tests.
 
 MLflow is installed beside the project, not in it: it is looked for after the project's own
 packages, as the extra would have it.
@@ -6,23 +6,24 @@ packages, as the extra would have it.
 
 from __future__ import annotations
 
-import os
+import json
 import site
 import sys
 
-from airnub_prefect_starter.core.ml.mlflow_mirror import VARIABLE, core_mirror_version
+from airnub_prefect_starter.core.ml.mlflow_mirror import core_mirror_version
 from airnub_prefect_starter.core.ml.registry import ModelRegistry
 from airnub_prefect_starter.core.store import open_store
 
 
-def main(packages: str, url: str, number: int) -> None:
-    """Mirror a version of the model ``leavers`` to the server that the environment names."""
+def main(packages: str, url: str, wanted: list[tuple[str, int]]) -> None:
+    """Mirror versions of the model ``leavers``, each to a server."""
     site.addsitedir(packages)
     store = open_store(url, create=False)
-    version = ModelRegistry(store, "leavers").version(number)
-    found = core_mirror_version(store, version, os.environ.get(VARIABLE), source_id="candidates")
-    sys.stdout.write(found.model_dump_json())
+    for uri, number in wanted:
+        version = ModelRegistry(store, "leavers").version(number)
+        found = core_mirror_version(store, version, uri, source_id="candidates")
+        sys.stdout.write(f"{found.model_dump_json()}\n")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], json.loads(sys.argv[3]))

@@ -10,6 +10,9 @@ from pydantic import Field
 from airnub_prefect_starter.core.manifest_models import DigestText, Record
 from airnub_prefect_starter.core.ml.config import CandidateKind
 
+About = Literal["data", "model"]
+Relation = Literal["at most", "at least"]
+
 
 class Decisions(Record):
     """What comes of calling rows positive from a probability on."""
@@ -117,9 +120,9 @@ class GateResult(Record):
     """A gate: what was measured, what it must be, and why that matters."""
 
     name: str
-    about: Literal["data", "model"]
+    about: About
     value: float
-    relation: Literal["at most", "at least"]
+    relation: Relation
     limit: float
     passed: bool
     why: str

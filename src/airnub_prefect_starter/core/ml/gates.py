@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
 
 from airnub_prefect_starter.common.errors import GateError
 from airnub_prefect_starter.core.features.rounding import significant
 from airnub_prefect_starter.core.ml.config import CandidateKind, Gates, simpler
-from airnub_prefect_starter.core.ml.evaluation import CandidateResult, GateResult, Overlap
+from airnub_prefect_starter.core.ml.evaluation import (
+    About,
+    CandidateResult,
+    GateResult,
+    Overlap,
+    Relation,
+)
 
 
 def data_gates(overlap: Overlap, gates: Gates) -> list[GateResult]:
@@ -107,31 +112,23 @@ def shown(gate: GateResult) -> str:
     return f"{gate.value:.4g}, {gate.relation} {gate.limit:.4g}"
 
 
-def _at_least(
-    name: str, about: Literal["data", "model"], value: float, limit: float, why: str
-) -> GateResult:
-    rounded = significant(value)
+def _at_least(name: str, about: About, value: float, limit: float, why: str) -> GateResult:
+    return _gate(name, about, (value, "at least", limit), why)
+
+
+def _at_most(name: str, about: About, value: float, limit: float, why: str) -> GateResult:
+    return _gate(name, about, (value, "at most", limit), why)
+
+
+def _gate(name: str, about: About, claim: tuple[float, Relation, float], why: str) -> GateResult:
+    value, relation, limit = significant(claim[0]), *claim[1:]
+    passed = value >= limit if relation == "at least" else value <= limit
     return GateResult(
         name=name,
         about=about,
-        value=rounded,
-        relation="at least",
+        value=value,
+        relation=relation,
         limit=limit,
-        passed=rounded >= limit,
-        why=why,
-    )
-
-
-def _at_most(
-    name: str, about: Literal["data", "model"], value: float, limit: float, why: str
-) -> GateResult:
-    rounded = significant(value)
-    return GateResult(
-        name=name,
-        about=about,
-        value=rounded,
-        relation="at most",
-        limit=limit,
-        passed=rounded <= limit,
+        passed=passed,
         why=why,
     )

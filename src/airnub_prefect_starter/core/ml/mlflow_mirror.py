@@ -49,10 +49,11 @@ class Mirrored(Record):
 def core_mirror_version(
     store: Store, version: ModelVersion, uri: str | None, *, source_id: str
 ) -> Mirrored:
-    """Write a version's parameters, metrics, model, tags and alias to MLflow, if a server is named.
+    """Write a version's parameters, metrics, model and tags to MLflow, if a server is named.
 
-    A version that is there already gets its alias alone. It takes a second or two, and about 20 s
-    at most where the server does not answer; nothing is raised for what is wrong with it.
+    A version that is there already is not written again; the aliases are set each time. It takes
+    a second or two, and about 20 s at most where the server does not answer; nothing is raised for
+    what is wrong with it.
 
     Args:
         store: Where the model file and the aliases are.
@@ -68,13 +69,17 @@ def core_mirror_version(
     if find_spec("mlflow") is None:
         return _failed(source_id, "the package mlflow-skinny is not installed (extra `mlflow`)")
     raw = store.read_blob(version.model_file.digest)
-    aliases = ModelRegistry(store, version.name).aliases()
-    roles = [name for name, number in aliases if number == version.number]
+    registry = ModelRegistry(store, version.name)
+    roles = {"champion": registry.champion(), "challenger": registry.challenger()}
     return _mirror(version, raw, roles, uri, source_id)
 
 
 def _mirror(
-    version: ModelVersion, raw: bytes, roles: list[str], uri: str, source_id: str
+    version: ModelVersion,
+    raw: bytes,
+    roles: Mapping[str, ModelVersion | None],
+    uri: str,
+    source_id: str,
 ) -> Mirrored:
     from mlflow import MlflowClient  # noqa: PLC0415 - an extra, and a second to import
     from mlflow.exceptions import MlflowException  # noqa: PLC0415
@@ -83,11 +88,12 @@ def _mirror(
         try:
             client = MlflowClient(tracking_uri=uri, registry_uri=uri)
             number = _find(client, version) or _create(client, version, raw)
-            for role in roles:
-                client.set_registered_model_alias(version.name, role, number)
+            for role, each in roles.items():
+                _set_alias(client, role, each)
         except (MlflowException, OSError) as error:
             return _failed(source_id, f"{type(error).__name__}: {str(error).splitlines()[0]}")
-    detail = f"version {number} of {version.name} in MLflow, {', '.join(roles) or 'no alias'}"
+    own = [role for role, each in roles.items() if each == version]
+    detail = f"version {number} of {version.name} in MLflow, {', '.join(own) or 'no alias'}"
     return Mirrored(source_id=source_id, state="mirrored", detail=detail)
 
 
@@ -114,6 +120,12 @@ def _find(client: MlflowClient, version: ModelVersion) -> str | None:
     wanted = f"name = '{version.name}' and tags.manifest = '{version.manifest}'"
     found = client.search_model_versions(wanted)
     return str(found[0].version) if found else None
+
+
+def _set_alias(client: MlflowClient, role: str, version: ModelVersion | None) -> None:
+    """Say which version has a part; one that was never mirrored leaves the alias as it is."""
+    if version is not None and (number := _find(client, version)):
+        client.set_registered_model_alias(version.name, role, number)
 
 
 def _create(client: MlflowClient, version: ModelVersion, raw: bytes) -> str:

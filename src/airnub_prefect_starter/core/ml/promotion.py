@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import logging
 from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
 
+from airnub_prefect_starter.common.errors import CorruptObjectError
 from airnub_prefect_starter.core.derivation import split_ref
 from airnub_prefect_starter.core.manifest_models import (
     DerivedInput,
@@ -30,8 +31,13 @@ from airnub_prefect_starter.core.ml.step import (
     read_held_out,
 )
 from airnub_prefect_starter.core.ml.training import positive_scores
+from airnub_prefect_starter.core.releases.records import Release
 from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.core.tables import read_parquet
+
+log = logging.getLogger(__name__)
+
+_VERIFY = "Run `airnub store verify`"
 
 
 class Promotion(Record):
@@ -108,7 +114,8 @@ class _Trained:
 
 def _read_training(store: Store, result: DerivedResult) -> _Trained:
     manifest = store.manifest(result.manifest)
-    assert isinstance(manifest, DerivedManifest)  # noqa: S101 - a DerivedResult leads to no other
+    if not isinstance(manifest, DerivedManifest):
+        raise CorruptObjectError(f"{result.manifest} is not a derived manifest", _VERIFY)
     spec = ModelSpec.model_validate(manifest.parameters["spec"])
     return _Trained(result, manifest, spec, read_evaluation(store, result))
 
@@ -136,10 +143,16 @@ def _candidate(store: Store, trained: _Trained, run: RunInfo) -> Candidate:
 
 
 def _release(store: Store, trained: _Trained) -> int | None:
+    """Give the number of the release that has the features, by their bytes."""
     if trained.spec.release is None:
         return None
     stored = store.read_blob(trained.input_of(trained.spec.release).blob)
-    return int(json.loads(stored)["number"])
+    release = Release.model_validate_json(stored)
+    features = trained.input_of(trained.spec.features).blob
+    if features in {file.sha256 for each in release.datasets for file in each.files}:
+        return release.number
+    log.warning("%s are not in release %d; release them first", features, release.number)
+    return None
 
 
 def _compare(

@@ -49,5 +49,6 @@ def test_slices_that_are_too_small_are_not_judged() -> None:
     many = np.tile(TRUTH, 6), np.tile(SCORES, 6)
     columns = pd.DataFrame({"senior": [0] * 50 + [1] * 10})
     large, small = measure(*many, 0.5, columns).slices
-    assert (large.value, large.rows, large.auc) == ("0", 50, pytest.approx(16 / 24))
+    assert (large.value, large.rows) == ("0", 50)
+    assert large.auc == pytest.approx(16 / 24)
     assert (small.value, small.rows, small.auc) == ("1", 10, None)

@@ -24,10 +24,12 @@ from airnub_prefect_starter.core.ml.step import (
     read_plots,
 )
 from airnub_prefect_starter.core.store import Store, open_store
-from tests.ml_kit import SPEC, TRAINING, customers, spec, store_features
+from airnub_prefect_starter.core.store.digest import Digest
+from tests.ml_kit import SPEC, TRAINING, customers, spec, store_features, store_release
 
 AS_GOOD = spec(threshold={"method": "cost"})
 """Gives the same model another threshold: it gains no AUC."""
+RELEASE = "versioning.dvc_release/release"
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +165,7 @@ def test_a_trainer_that_was_overtaken_decides_anew(
     core_register_model(store, first)
     result = _train(store, customers(), AS_GOOD)
     promote = ModelRegistry.challenge
-    overtaken = []
+    overtaken: list[Aliases] = []
 
     def late(self: ModelRegistry, *args: object, **kwargs: object) -> Aliases:
         """Let another trainer change the champion between look and decision, once."""
@@ -175,6 +177,17 @@ def test_a_trainer_that_was_overtaken_decides_anew(
     with pytest.raises(RefConflictError, match="is version 2 now, not 1"):
         core_register_model(store, result)
     assert core_register_model(store, result).role == "champion"
+
+
+@pytest.mark.parametrize(("holds_features", "number"), [(True, 7), (False, None)])
+def test_a_version_names_the_release_that_has_its_features(
+    content_store: Store, holds_features: bool, number: int | None
+) -> None:
+    (features,) = store_features(content_store, customers()).outputs
+    released = features.blob.digest if holds_features else Digest.of(b"else").text
+    store_release(content_store, RELEASE, released, number=7)
+    result = core_train_model(content_store, spec(release=RELEASE), namespace=TRAINING)
+    assert core_register_model(content_store, result).version.release == number
 
 
 def _lenient(model: ModelSpec) -> ModelSpec:

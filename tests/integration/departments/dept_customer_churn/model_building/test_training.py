@@ -4,7 +4,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from prefect.artifacts import Artifact
 
 from airnub_prefect_starter.core.ml.registry import Aliases, ModelRegistry
 from airnub_prefect_starter.core.store import Store
@@ -12,17 +11,11 @@ from flows.dept_customer_churn.model_building.training.config import CATEGORY, T
 from flows.dept_customer_churn.model_building.training.train_models_flow_dept_customer_churn import (  # noqa: E501
     train_models_flow_dept_customer_churn,
 )
-from tests.integration.departments.kit import StoreOf
+from tests.integration.departments.kit import StoreOf, shown
 from tests.ml_kit import FOREST, SPEC, customers, spec, store_features
 
 KEY = "customer-churn-model-building-training"
 CONFIG = TrainingConfig(models=(SPEC,))
-
-
-def _shown(name: str) -> str:
-    found = Artifact.get(f"{KEY}-{name}")
-    assert found is not None
-    return str(found.data)
 
 
 def test_the_best_candidate_becomes_champion(
@@ -38,10 +31,10 @@ def test_the_best_candidate_becomes_champion(
 
     assert (first.role, first.version.number) == ("champion", 1)
     assert second.version == first.version
-    assert "data:image/png;base64," in _shown("candidates")
-    assert "All 7 gates are passed" in _shown("candidates")
-    assert "Champion: leavers version 1" in _shown("registry")
-    assert "mlflow-skinny is not installed" in _shown("registry")
+    assert "data:image/png;base64," in shown(f"{KEY}-candidates")
+    assert "All 7 gates are passed" in shown(f"{KEY}-candidates")
+    assert "Champion: leavers version 1" in shown(f"{KEY}-registry")
+    assert "mlflow-skinny is not installed" in shown(f"{KEY}-registry")
 
 
 def test_a_doubled_table_shows_its_accuracy_and_is_stopped(store_of: StoreOf) -> None:
@@ -59,8 +52,8 @@ def test_a_doubled_table_shows_its_accuracy_and_is_stopped(store_of: StoreOf) ->
     said = state.message or ""
     assert "GateError: The model leavers does not pass" in said
     assert "key_overlap is" in said
-    assert "**forest**" in _shown("candidates")
-    assert "**Stopped: " in _shown("candidates")
+    assert "**forest**" in shown(f"{KEY}-candidates")
+    assert "**Stopped: " in shown(f"{KEY}-candidates")
     assert _registered(store) == ([before.version], Aliases(champion=1))
 
 
