@@ -1,15 +1,21 @@
 """Scripts as tasks: logged, tried twice, and the end of what depends on them."""
 
 import logging
+import os
+import subprocess
+import sys
 import textwrap
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from prefect import flow
 from prefect.client.schemas.objects import State
+from prefect.settings import PREFECT_API_URL
 
 from airnub_prefect_starter.common.errors import ScriptFailedError
+from airnub_prefect_starter.control.process_table import start_token
 from airnub_prefect_starter.tasks import run_script as module
 from airnub_prefect_starter.tasks.run_script import run_script
 
@@ -76,6 +82,43 @@ def test_its_lines_are_logged_until_there_are_too_many(
 
     told = [record.getMessage() for record in caplog.records if "|" in record.getMessage()]
     assert told == ["Step | line 0", "Step | line 1", "Step | Only 2 lines are logged"]
+
+
+# A flow in a program of its own, whose script starts a process and waits for it.
+PROGRAM = """
+    import sys
+    from pathlib import Path
+    from prefect import flow
+    from airnub_prefect_starter.tasks.run_script import run_script
+
+    @flow
+    def one_step():
+        run_script(Path(sys.argv[1]), "Step", [sys.argv[2]])
+
+    one_step()
+"""
+WAITING = """
+    import os, pathlib, subprocess, sys
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    pathlib.Path(sys.argv[1]).write_text(f"{os.getpid()} {child.pid} ")
+    child.wait()
+"""
+
+
+def test_a_run_that_is_ended_ends_its_script(write: Write, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    environment = {**os.environ, "PREFECT_API_URL": str(PREFECT_API_URL.value())}
+    command = [sys.executable, str(write(PROGRAM)), str(write(WAITING)), str(pids)]
+    program = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+    while not (pids.exists() and pids.read_text().endswith(" ")):
+        assert program.poll() is None
+        time.sleep(0.1)
+
+    program.terminate()
+    _, told = program.communicate(timeout=60)
+
+    assert b"Crashed" in told
+    assert [pid for pid in pids.read_text().split() if start_token(int(pid))] == []
 
 
 def test_the_policy_is_one_retry_after_five_seconds() -> None:
