@@ -65,6 +65,11 @@ class Settings(BaseModel):
     def _wherever_one_is(cls, home: Path) -> Path:
         return home.resolve()
 
+    @field_validator("telco_csv", mode="before")
+    @classmethod
+    def _empty_is_none(cls, given: object) -> object:
+        return given or None
+
     @property
     def telco_source(self) -> str:
         """What ``${TELCO_SOURCE}`` stands for: the address of the churn table.
@@ -75,11 +80,16 @@ class Settings(BaseModel):
         Raises:
             ConfigError: None of them is set. No retry.
         """
+        return self.named_telco_source or f"{self._lookup('SOURCES_URL')}{TELCO_SAMPLE}"
+
+    @property
+    def named_telco_source(self) -> str | None:
+        """The churn table's address as far as the settings name it; an empty setting does not."""
         if given := self.environment.get(TELCO_SOURCE):
             return address_of(given)
         if self.telco_csv is not None:
             return f"{address_of(str(self.telco_csv))}{TELCO_PIN}"
-        return f"{self._lookup('SOURCES_URL')}{TELCO_SAMPLE}"
+        return None
 
     def resolve(self, value: Any) -> Any:
         """Replace every ``${NAME}`` in the strings of a JSON-like value.

@@ -17,13 +17,14 @@ import pandas as pd
 import typer
 
 from airnub_prefect_starter.common.addresses import address_of
-from airnub_prefect_starter.common.settings import TELCO_SOURCE, load_settings
+from airnub_prefect_starter.common.settings import load_settings
 from airnub_prefect_starter.core.churn.preparation import prepare
 from airnub_prefect_starter.core.churn.sources import read_columns
 from airnub_prefect_starter.core.churn.splits import to_csv
 from airnub_prefect_starter.core.churn.synthetic import customers_csv
 from airnub_prefect_starter.core.churn.telco import SPLITS, columns_of
 from airnub_prefect_starter.core.churn.validation import validate
+from airnub_prefect_starter.core.configuration import validate_value
 from airnub_prefect_starter.core.file_handlers import core_download_hash_store_and_manifest
 from airnub_prefect_starter.core.sources import FileSource
 from airnub_prefect_starter.core.store import open_store
@@ -42,20 +43,20 @@ def fetch_table(source: str) -> bytes:
         source: An address, a path, or ``sample`` for a made-up table of the same form.
 
     Raises:
+        ConfigError: It is no address of a file, or there is no such file. No retry.
         SourceError: It cannot be had, or is not CSV. A retry helps where it is transient.
         DigestMismatchError: It is another table than the one that was pinned. No retry.
     """
     if source == SAMPLE:
         return customers_csv()
-    file = FileSource.model_validate(
-        {
-            "source_id": "telco",
-            "url": address_of(source),
-            "media_type": "text/csv",
-            # Who runs this says where the table is.
-            "access": {"allow_networks": ["0.0.0.0/0", "::/0"], "allow_files": True},
-        }
-    )
+    values = {
+        "source_id": "telco",
+        "url": address_of(source),
+        "media_type": "text/csv",
+        # Who runs this says where the table is.
+        "access": {"allow_networks": ["0.0.0.0/0", "::/0"], "allow_files": True},
+    }
+    file = validate_value(values, FileSource, "--source")
     with TemporaryDirectory() as folder:
         store = open_store(Path(folder).as_uri(), durability="none")
         fetched = core_download_hash_store_and_manifest(store, file, namespace="data_science")
@@ -125,10 +126,7 @@ def main(
 
 def configured_source() -> str:
     """Give the source that the settings name, or ``sample`` where they name none."""
-    settings = load_settings()
-    if settings.telco_csv is None and TELCO_SOURCE not in settings.environment:
-        return SAMPLE
-    return settings.telco_source
+    return load_settings().named_telco_source or SAMPLE
 
 
 if __name__ == "__main__":

@@ -141,8 +141,12 @@ def test_an_address_that_is_not_set_is_named(root: Path) -> None:
             "https://h/t.csv#sha256=0",
         ),
         ({"TELCO_SOURCE": "/data/b.csv"}, "file:///data/b.csv"),
+        (
+            {"SOURCES_URL": "http://s", "TELCO_SOURCE": "", "AIRNUB_TELCO_CSV": ""},
+            "http://s/files/telco_customer_churn.csv",
+        ),
     ],
-    ids=["sample", "published", "address", "path"],
+    ids=["sample", "published", "address", "path", "empty"],
 )
 def test_the_churn_table_is_where_a_setting_says(
     root: Path, environ: dict[str, str], expected: str

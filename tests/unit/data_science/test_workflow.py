@@ -128,14 +128,20 @@ def test_what_was_not_made_yet_is_named_with_its_script(tmp_path: Path) -> None:
         feature_engineering.engineer(paths(tmp_path))
 
 
-def test_a_source_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"gone\.csv: No such file"):
-        dataset_processing.main(source=str(tmp_path / "gone.csv"), root=tmp_path)
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [("gone.csv", r"gone\.csv: No such file"), ("ftp://a.example/b.csv", "--source: url: ")],
+)
+def test_a_source_that_cannot_be_read_is_named(tmp_path: Path, source: str, why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        dataset_processing.main(source=source, root=tmp_path)
 
 
 def test_the_settings_say_what_the_table_is_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("TELCO_SOURCE", "AIRNUB_TELCO_CSV"):
         monkeypatch.delenv(name, raising=False)
+    assert dataset_processing.configured_source() == "sample"
+    monkeypatch.setenv("TELCO_SOURCE", "")
     assert dataset_processing.configured_source() == "sample"
 
     monkeypatch.setenv("TELCO_SOURCE", "https://tables.example/churn.csv")
