@@ -83,10 +83,14 @@ def test_as_json_it_says_where_it_is(store: Store) -> None:
     options = [*AIRNUB, "--port", "0", "--store", _address(store), "--json"]
     with subprocess.Popen(options, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        text = "".join(iter(process.stdout.readline, "}\n")) + "}"
+        lines: list[str] = []
+        for line in process.stdout:  # ends too where the process ends without a word
+            lines.append(line)
+            if line == "}\n":
+                break
         process.kill()
 
-    found = json.loads(text)
+    found = json.loads("".join(lines))
     assert (found["model"], found["version"]) == (MODEL, 1)
     assert found["url"].startswith("http://127.0.0.1:")
 
