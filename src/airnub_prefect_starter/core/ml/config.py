@@ -59,7 +59,9 @@ class Gates(ConfigModel):
     max_train_test_gap: float = Field(default=0.05, ge=0, le=1, description="In AUC")
     min_slice_auc: float = Field(default=0.75, ge=0, le=1)
     min_gain: float = Field(
-        default=0.002, ge=0, description="By which a challenger's AUC must beat the champion's"
+        default=0.002,
+        ge=0,
+        description="In AUC: by which to beat a simpler candidate, or the champion",
     )
     max_loss: float = Field(
         default=0.005, ge=0, description="That a challenger may cost if it is the simpler model"

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from airnub_prefect_starter.core.features.rounding import significant
 from airnub_prefect_starter.core.ml import model_files
 from airnub_prefect_starter.core.ml.candidates import make_pipeline
-from airnub_prefect_starter.core.ml.config import Candidate, ModelSpec, simpler
+from airnub_prefect_starter.core.ml.config import SIMPLEST_FIRST, Candidate, ModelSpec
 from airnub_prefect_starter.core.ml.evaluation import CandidateResult, Evaluation
 from airnub_prefect_starter.core.ml.gates import data_gates, model_gates
 from airnub_prefect_starter.core.ml.metrics import auc, choose_threshold, mean_and_spread, measure
@@ -93,7 +93,7 @@ def train(frame: pd.DataFrame, spec: ModelSpec) -> Training:
         data = _prepare(frame, spec)
         fitted = {each.name: _fit(each, data) for each in spec.candidates}
         results = [each.result for each in fitted.values()]
-        best = _choose(results, spec.gates.min_gain)
+        best = choose(results, spec.gates.min_gain)
         importance = _importance(fitted[best.name].model, data)
     model_file = model_files.dump(fitted[best.name].model)
     overlap = measure_overlap(data.rows, data.test, spec)
@@ -176,13 +176,11 @@ def _pipeline(candidate: Candidate, data: _Data) -> Pipeline:
     return make_pipeline(candidate.kind, spec.numeric, data.categories, spec.split.seed)
 
 
-def _choose(results: Sequence[CandidateResult], min_gain: float) -> CandidateResult:
-    """Choose by cross-validation; a simpler model wins unless another is better by the gain."""
-    best = max(results, key=lambda each: each.cv_auc)
-    for each in results:
-        if simpler(each.kind, best.kind) and best.cv_auc - each.cv_auc < min_gain:
-            best = each
-    return best
+def choose(results: Sequence[CandidateResult], min_gain: float) -> CandidateResult:
+    """Choose by cross-validation: the simplest of those that are hardly worse than the best."""
+    top = max(each.cv_auc for each in results)
+    close = [each for each in results if each.cv_auc == top or top - each.cv_auc < min_gain]
+    return min(close, key=lambda each: (SIMPLEST_FIRST.index(each.kind), -each.cv_auc))
 
 
 def _importance(model: Pipeline, data: _Data) -> dict[str, float]:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from itertools import permutations
+
 import pandas as pd
 import pytest
 
-from airnub_prefect_starter.core.ml.training import Training, train
+from airnub_prefect_starter.core.ml.config import CandidateKind
+from airnub_prefect_starter.core.ml.training import Training, choose, train
 from tests.ml_kit import BOOSTING, DUMMY, LOGISTIC, SPEC, customers, spec
 
 
@@ -48,6 +51,24 @@ def test_a_feature_that_holds_the_answer_is_too_good_to_be_true() -> None:
 def test_of_models_that_are_as_good_the_simpler_one_is_chosen() -> None:
     with_trees = spec(candidates=(DUMMY, BOOSTING, LOGISTIC), gates={"min_gain": 0.5})
     assert train(customers(300), with_trees).evaluation.winner == "dummy"
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_the_order_of_candidates_does_not_choose(
+    trained: Training, order: tuple[int, int, int]
+) -> None:
+    stated: list[tuple[CandidateKind, float]] = [
+        ("random_forest", 0.85),
+        ("hist_gradient_boosting", 0.8485),
+        ("logistic_regression", 0.847),
+    ]
+    results = [
+        trained.evaluation.best.model_copy(update={"kind": stated[at][0], "cv_auc": stated[at][1]})
+        for at in order
+    ]
+    assert choose(results, 0.002).kind == "hist_gradient_boosting"
+    assert choose(results, 0.004).kind == "logistic_regression"
+    assert choose(results, 0).kind == "random_forest"
 
 
 def test_the_threshold_is_not_chosen_on_the_rows_held_out(trained: Training) -> None:
