@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -11,32 +12,53 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn
 
-from airnub_prefect_starter.cli.context import opened_store
+from airnub_prefect_starter.cli.context import connect, opened_store, use_keys
 from airnub_prefect_starter.cli.remote import chosen_release, on_cluster
-from airnub_prefect_starter.common.addresses import TELCO_SAMPLE, TELCO_URL, address_of, path_of
+from airnub_prefect_starter.common.addresses import (
+    TELCO_SAMPLE,
+    TELCO_URL,
+    address_of,
+    is_file_address,
+    path_of,
+    split_digest,
+)
 from airnub_prefect_starter.common.errors import (
+    BlockedUrlError,
     ConfigError,
     ObjectNotFoundError,
+    RedirectError,
+    RunFailedError,
     ScriptFailedError,
     SourceRejectedError,
     SourceUnavailableError,
     TooSlowError,
+    TruncatedBodyError,
 )
 from airnub_prefect_starter.common.names import unknown
 from airnub_prefect_starter.common.settings import TELCO_SOURCE, Settings, load_settings
-from airnub_prefect_starter.control.environment import Layout, read_state, use_platform
+from airnub_prefect_starter.control.category_configs import changed_config
 from airnub_prefect_starter.core.departments import load_catalog
 from airnub_prefect_starter.core.ml.promotion import champion_line
 from airnub_prefect_starter.core.ml.registry import ModelRegistry
 from airnub_prefect_starter.core.store import Store, department_url
+from flows.dept_customer_churn import DEPARTMENT
 
-DEPARTMENT = "customer_churn"
 SAMPLE = "sample"
 _AIRNUB = (sys.executable, "-m", "airnub_prefect_starter")
-_OTHER_SOURCE = f"Name another by --source PATH|URL, or a made-up one by --source {SAMPLE}"
+_OTHER_SOURCE = f"Name another by --source PATH|URL, or a synthetic one by --source {SAMPLE}"
 _NOT_FETCHED = {
-    error.exit_code for error in (SourceUnavailableError, SourceRejectedError, TooSlowError)
+    error.exit_code
+    for error in (
+        BlockedUrlError,
+        RedirectError,
+        SourceRejectedError,
+        SourceUnavailableError,
+        TooSlowError,
+        TruncatedBodyError,
+    )
 }
+_TIMEOUT_S = 3600.0
+_RELEASE = ("context", "release", "namespace")
 
 
 @dataclass(frozen=True)
@@ -45,14 +67,14 @@ class Options:
 
     Attributes:
         source: Address or path of the table, ``sample``, or None for the settings' or the default.
-        changes: Step's stage → changes to its configuration.
+        overrides: Step's stage → overrides of its configuration.
         timeout_s: How long an attempt at a step may take, in seconds.
         on_cluster: Whether the steps are Jobs.
-        release: Options that name the release there.
+        release: Options that name the release there, as `airnub run` has them.
     """
 
     source: str | None
-    changes: Mapping[str, Sequence[str]]
+    overrides: Mapping[str, Sequence[str]]
     timeout_s: float
     on_cluster: bool
     release: Mapping[str, str | None]
@@ -64,88 +86,118 @@ def parse(
     """Read the command line.
 
     Raises:
-        UnknownNameError: A change is for a step that there is not. No retry.
-        ConfigError: What is of this machine is to change a run on a cluster. No retry.
+        UnknownNameError: An override is for a step that there is not. No retry.
+        ConfigError: Options of this machine and of a cluster are mixed. No retry.
     """
+    found = _parser(description).parse_args(arguments)
+    release = {name: getattr(found, name) for name in _RELEASE}
+    if found.on and (found.source or found.overrides or found.timeout is not None):
+        raise ConfigError(
+            "--source, --set and --timeout do not reach a cluster, where Variables say what runs",
+            "Set addresses.TELCO_SOURCE in the chart's values (docs/customer-churn.md)",
+        )
+    if not found.on and any(release.values()):
+        raise ConfigError("--context, --release and --namespace are of a cluster", "Add --on k8s")
+    return Options(
+        source=found.source,
+        overrides=_by_stage(found.overrides, stages),
+        timeout_s=_TIMEOUT_S if found.timeout is None else found.timeout,
+        on_cluster=found.on is not None,
+        release=release,
+    )
+
+
+def _parser(description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--source", metavar="PATH|URL", help=f"churn table, or {SAMPLE!r}")
     parser.add_argument(
         "--set",
-        dest="changes",
+        dest="overrides",
         action="append",
         default=[],
         metavar="STAGE.CATEGORY.KEY=VALUE",
-        help="change the configuration of this run",
+        help="override the configuration of this run",
     )
     parser.add_argument(
-        "--timeout", type=float, default=3600, metavar="SECONDS", help="of an attempt at a step"
+        "--timeout", type=float, metavar="SECONDS", help="of an attempt at a step; an hour if not"
     )
     parser.add_argument("--on", choices=["k8s"], help="run on a release of the Helm chart")
-    for name in ("context", "release", "namespace"):
+    for name in _RELEASE:
         parser.add_argument(f"--{name}", metavar="NAME", help="as for `airnub run --on k8s`")
-    found = parser.parse_args(arguments)
-    if found.on and (found.source or found.changes):
-        raise ConfigError(
-            "--source and --set do not reach a cluster, where Variables say what runs",
-            "Set addresses.TELCO_SOURCE in the chart's values (docs/customer-churn.md)",
-        )
-    return Options(
-        source=found.source,
-        changes=_by_stage(found.changes, stages),
-        timeout_s=found.timeout,
-        on_cluster=found.on is not None,
-        release={name: getattr(found, name) for name in ("context", "release", "namespace")},
-    )
+    return parser
 
 
-def _by_stage(changes: Sequence[str], stages: Collection[str]) -> dict[str, list[str]]:
+def _by_stage(overrides: Sequence[str], stages: Collection[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for change in changes:
-        stage, _, rest = change.partition(".")
+    for override in overrides:
+        stage, _, rest = override.partition(".")
         if stage not in stages:
             raise unknown("step", stage, stages)
         found.setdefault(stage, []).append(rest)
     return found
 
 
+def check_overrides(overrides: Mapping[str, Sequence[str]], source: str) -> None:
+    """Hold what a run overrides against the models of its steps, before the first one starts.
+
+    Args:
+        overrides: Stage → ``CATEGORY.KEY=VALUE``.
+        source: Address of the churn table.
+
+    Raises:
+        ConfigError: One leads nowhere, or is not what the model says. No retry.
+    """
+    settings = load_settings({**os.environ, TELCO_SOURCE: source})
+    catalog = load_catalog(settings)
+    department = catalog.department(DEPARTMENT.id)
+    for stage_id, given in overrides.items():
+        changed_config(department.stage(stage_id), catalog, settings, given)
+
+
 def chosen_source(given: str | None, settings: Settings) -> str:
     """Give the address of the table: the option's, else the settings', else the published one's.
 
     Raises:
-        ConfigError: There is no such file. No retry.
+        ConfigError: There is no such file, or no server of the sample sources. No retry.
     """
     if given == SAMPLE:
-        return f"{settings.environment['SOURCES_URL']}{TELCO_SAMPLE}"
-    if given is not None:
-        address = address_of(given)
-    elif settings.telco_csv is None and TELCO_SOURCE not in settings.environment:
-        address = TELCO_URL
-    else:
-        address = settings.telco_source
-    if address.startswith("file:") and not path_of(address.partition("#")[0]).is_file():
-        raise ConfigError(f"There is no file {address}", _OTHER_SOURCE)
+        return f"{settings.resolve('${SOURCES_URL}')}{TELCO_SAMPLE}"
+    address = address_of(given) if given else settings.named_telco_source or TELCO_URL
+    if is_file_address(address):
+        _require_file(address)
     return address
+
+
+def _require_file(address: str) -> None:
+    try:
+        path = path_of(split_digest(address)[0])
+    except ValueError as error:
+        raise ConfigError(f"{address} {error}", _OTHER_SOURCE) from error
+    if not path.is_file():
+        raise ConfigError(f"There is no file {address}", _OTHER_SOURCE)
 
 
 def start_on_platform() -> None:
     """Let this process find a server: that of the settings, else the embedded platform's.
 
-    Prefect, which is imported already, reads the environment once: the program begins again.
+    Prefect, which is imported already, reads the environment once: the program begins again where
+    that was not yet what it has to be.
     """
+    before = dict(os.environ)
     settings = load_settings()
-    named = settings.environment.get("PREFECT_API_URL")
-    if named and named == os.environ.get("PREFECT_API_URL"):
-        return
-    if named:
-        os.environ.update(settings.environment)
-    else:
+    if not settings.environment.get("PREFECT_API_URL"):
         _run_or_exit([*_AIRNUB, "up"])
-        state = read_state(Layout(settings.home))
-        if state is not None:
-            use_platform(settings, state, os.environ)
-    _begin_again()
+    use_keys(connect(settings))
+    if dict(os.environ) != before:
+        _begin_again()
+
+
+def end_with_the_terminal() -> None:
+    """Let a closed terminal (SIGHUP) end a run as SIGTERM does, unless `nohup` keeps it."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
 
 
 def _begin_again() -> NoReturn:
@@ -153,11 +205,16 @@ def _begin_again() -> NoReturn:
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves
 
 
-def _run_or_exit(command: Sequence[str]) -> None:
-    """Run one of our own commands, with its output beside the pipeline's; end with its code."""
+def _run_or_exit(command: Sequence[str], accepted: Collection[int] = (0,)) -> int:
+    """Run one of our own commands, with its output beside the pipeline's.
+
+    Returns:
+        Its exit code; with one that is not accepted this process ends too.
+    """
     code = subprocess.run(command, stdout=sys.stderr, check=False).returncode  # noqa: S603
-    if code != 0:
+    if code not in accepted:
         sys.exit(code)
+    return code
 
 
 @contextmanager
@@ -171,24 +228,30 @@ def naming_other_sources() -> Iterator[None]:
         raise ScriptFailedError(error.message, _OTHER_SOURCE, error.exit_status) from error
 
 
-def run_as_jobs(release: Mapping[str, str | None]) -> str:
+def run_as_jobs(release: Mapping[str, str | None]) -> int:
     """Run the stages on a release, each a Job that the success of the one before starts.
 
-    They hand over what they make by refs of the department's store.
+    They hand over what they make by refs of the department's store. What `champion_of` says of that
+    store is printed whatever became of the run: its last stage, inference, may find drift and fail
+    after a model was registered.
 
     Returns:
-        What `champion_of` says of that store.
+        The exit code of the run.
+
+    Raises:
+        ObjectNotFoundError: It completed, and there is no champion. No retry.
     """
     settings = load_settings()
     given = [part for name, value in release.items() if value for part in (f"--{name}", value)]
-    _run_or_exit([*_AIRNUB, "run", DEPARTMENT, "--on", "k8s", *given])
-    chosen = chosen_release(settings, **{_ARGUMENTS[name]: each for name, each in release.items()})
-    with on_cluster(settings, chosen, load_catalog(settings).department(DEPARTMENT)) as there:
-        address = department_url(there.store_url, DEPARTMENT)
-        return champion_of(opened_store(there, address, create=False))
-
-
-_ARGUMENTS = {"context": "context", "release": "name", "namespace": "namespace"}
+    failed = RunFailedError.exit_code
+    code = _run_or_exit([*_AIRNUB, "run", DEPARTMENT.id, "--on", "k8s", *given], {0, failed})
+    chosen = chosen_release(settings, *(release[name] for name in _RELEASE))
+    with on_cluster(settings, chosen, load_catalog(settings).department(DEPARTMENT.id)) as there:
+        address = department_url(there.store_url, DEPARTMENT.id)
+        store = opened_store(there, address, create=False)
+        if code == 0 or ModelRegistry(store, DEPARTMENT.id).champion() is not None:
+            print(champion_of(store))  # noqa: T201 - what the program answers
+    return code
 
 
 def champion_of(store: Store) -> str:
@@ -197,9 +260,9 @@ def champion_of(store: Store) -> str:
     Raises:
         ObjectNotFoundError: None does. No retry before one was trained.
     """
-    champion = ModelRegistry(store, DEPARTMENT).champion()
+    champion = ModelRegistry(store, DEPARTMENT.id).champion()
     if champion is None:
         raise ObjectNotFoundError(
-            f"{DEPARTMENT} has no champion", "See the gates in the artifact of model building"
+            f"{DEPARTMENT.id} has no champion", "See the gates in the artifact of model building"
         )
     return champion_line(champion)

@@ -8,11 +8,12 @@ in its UI.
 Examples:
   python src/data_pipeline_orchestrator/pipeline.py                    # the published table
   python src/data_pipeline_orchestrator/pipeline.py --source churn.csv
-  python src/data_pipeline_orchestrator/pipeline.py --source sample    # a made-up table, no network
-  python src/data_pipeline_orchestrator/pipeline.py --set validation.contracts.drop_identical_sources=false
+  python src/data_pipeline_orchestrator/pipeline.py --source sample    # a synthetic table, no network
+  python src/data_pipeline_orchestrator/pipeline.py --set validation.contracts.validation.drop_identical_sources=false
   python src/data_pipeline_orchestrator/pipeline.py --on k8s           # each step a Kubernetes Job
 """  # noqa: E501 - a command is one line
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -25,7 +26,9 @@ from airnub_prefect_starter.tasks.run_script import run_script
 from data_pipeline_orchestrator.command import (
     SAMPLE,
     champion_of,
+    check_overrides,
     chosen_source,
+    end_with_the_terminal,
     naming_other_sources,
     parse,
     run_as_jobs,
@@ -51,18 +54,17 @@ LOG_FORMAT = {
 }
 
 
-# Its steps keep what they make in the department's store.
-@flow(name="Data Pipeline Orchestrator", persist_result=False)
+@flow(name="Data Pipeline Orchestrator")
 def data_pipeline(
     source: str,
-    changes: Mapping[str, Sequence[str]] | None = None,
+    overrides: Mapping[str, Sequence[str]] | None = None,
     timeout_seconds: float = 3600,
 ) -> None:
     """Run the steps one after the other; each reads from the store what the one before has made.
 
     Args:
         source: Address or path of the churn table.
-        changes: Stage → changes to its configuration, ``CATEGORY.KEY=VALUE`` each.
+        overrides: Stage → overrides of its configuration, ``CATEGORY.KEY=VALUE`` each.
         timeout_seconds: How long an attempt at a step may take, in seconds.
 
     Raises:
@@ -72,7 +74,7 @@ def data_pipeline(
         run_script(
             STEP,
             name,
-            [stage, *(changes or {}).get(stage, ())],
+            [stage, *(overrides or {}).get(stage, ())],
             timeout_seconds=timeout_seconds,
             environment={**LOG_FORMAT, TELCO_SOURCE: source},
         )
@@ -82,15 +84,16 @@ def main() -> None:
     """Run with the arguments of the command line, and print which model counts now."""
     options = parse(__doc__, STEPS.values())
     if options.on_cluster:
-        print(run_as_jobs(options.release))  # noqa: T201 - what the program answers
-        return
+        sys.exit(run_as_jobs(options.release))
     if options.source != SAMPLE:
         chosen_source(options.source, load_settings())  # refused before anything is started
     start_on_platform()
     source = chosen_source(options.source, load_settings())
+    check_overrides(options.overrides, source)
+    end_with_the_terminal()
     with naming_other_sources():
-        data_pipeline(source, options.changes, options.timeout_s)
-    print(champion_of(department_store(DEPARTMENT)))  # noqa: T201
+        data_pipeline(source, options.overrides, options.timeout_s)
+    print(champion_of(department_store(DEPARTMENT)))  # noqa: T201 - what the program answers
 
 
 if __name__ == "__main__":

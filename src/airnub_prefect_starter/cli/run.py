@@ -33,10 +33,9 @@ from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.names import GENERIC, Category, Stage
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.common.utils import human_bytes
-from airnub_prefect_starter.control.category_configs import load_section
+from airnub_prefect_starter.control.category_configs import changed_config
 from airnub_prefect_starter.core.departments import Catalog, DepartmentEntry
 from airnub_prefect_starter.core.manifest_models import RunReport
-from airnub_prefect_starter.core.overrides import apply_overrides
 from airnub_prefect_starter.core.store import department_url
 
 if TYPE_CHECKING:
@@ -90,7 +89,9 @@ def run(
         flow = named_flow(entry, target)
         _require_target(flow, changes, date)
         with reached(settings, catalog, entry, on, context, release, namespace) as connected:
-            parameters = _parameters(flow, catalog, changes, connected) if flow and changes else {}
+            parameters: dict[str, Any] = {}
+            if flow and changes:
+                parameters["config"] = changed_config(flow, catalog, connected, changes)
             if date:
                 parameters["date"] = date.date().isoformat()
             finished = execute(entry, flow, parameters, connected)
@@ -213,17 +214,6 @@ def execute(
     address = department_url(settings.store_url, entry.name.id)
     store = opened_store(settings, address, create=True)
     return Finished(summaries, department_runs.reports_of(store, summaries), artifacts)
-
-
-def _parameters(
-    flow: Stage | Category, catalog: Catalog, changes: Collection[str], settings: Settings
-) -> dict[str, Any]:
-    if isinstance(flow, Category):
-        config = load_section(flow, catalog, settings)
-    else:
-        categories = catalog.department(flow.department.id).categories(flow.id)
-        config = {each.id: load_section(each, catalog, settings) for each in categories}
-    return {"config": apply_overrides(config, changes)}
 
 
 def as_dict(summary: RunSummary) -> dict[str, str]:

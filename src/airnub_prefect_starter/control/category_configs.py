@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from airnub_prefect_starter.common.errors import ConfigError
-from airnub_prefect_starter.common.names import Category, Stage
+from airnub_prefect_starter.common.names import Category, Stage, unknown
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control.cross_checks import (
     check_flow_file,
     check_section,
     check_tables,
 )
-from airnub_prefect_starter.core.configuration import ConfigModel, YamlDocument, validate
+from airnub_prefect_starter.core.configuration import (
+    ConfigModel,
+    YamlDocument,
+    validate,
+    validate_value,
+)
 from airnub_prefect_starter.core.departments import Catalog
+from airnub_prefect_starter.core.overrides import apply_overrides
 from airnub_prefect_starter.core.variables import build_variables
 
 
@@ -52,6 +58,35 @@ def load_section(category: Category, catalog: Catalog, settings: Settings) -> di
     document, _ = _read(category, public)
     section: dict[str, Any] = public.resolve(document.value)
     return section
+
+
+def changed_config(
+    flow: Stage | Category, catalog: Catalog, settings: Settings, overrides: Sequence[str]
+) -> dict[str, Any]:
+    """Read what a flow works on, with the overrides of one run, checked before anything runs.
+
+    Args:
+        flow: A category, for its section, or a stage, for its categories' sections by identifier.
+        catalog: The departments.
+        settings: Where ``${NAME}`` in the files leads.
+        overrides: Each ``a.b.0.c=VALUE``.
+
+    Raises:
+        UnknownNameError: An override is for a category that there is not. No retry.
+        ConfigError: A file, its model or an override is wrong. No retry.
+    """
+    if isinstance(flow, Category):
+        section = apply_overrides(load_section(flow, catalog, settings), overrides)
+        validate_value(section, config_model(flow, catalog.root), "--set")
+        return section
+    known = {each.id: each for each in catalog.department(flow.department.id).categories(flow.id)}
+    sections = {name: load_section(each, catalog, settings) for name, each in known.items()}
+    changed = apply_overrides(sections, overrides)
+    for name, section in changed.items():
+        if name not in known:
+            raise unknown(f"category of {flow.deployment}", name, known)
+        validate_value(section, config_model(known[name], catalog.root), f"--set {name}")
+    return changed
 
 
 def load_variables(catalog: Catalog, settings: Settings) -> dict[Stage, Mapping[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
@@ -57,10 +58,12 @@ def _key(target: Any, part: str, path: str, *, may_be_new: bool = False) -> Any:
 
 def _parse(path: str, text: str) -> Any:
     try:
-        return yaml.safe_load(text)
+        found = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
         # ValueError: what looks like a date or number but is none, such as 2013-02-31. Not chained,
         # because the parser's own message repeats the value.
         raise ConfigError(
             f"--set {path}: {shorten(text)} is not YAML", "Put text in quotation marks"
         ) from None
+    # JSON has no dates: a run's parameters hold them as text.
+    return found.isoformat() if isinstance(found, dt.date) else found

@@ -8,6 +8,7 @@ import pytest
 from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control.category_configs import (
+    changed_config,
     config_model,
     load_section,
     load_variables,
@@ -73,6 +74,35 @@ def test_a_section_is_what_the_file_says_with_addresses_resolved(root: Path) -> 
     assert load_section(category, catalog, _settings(root)) == {
         "files": [{"source_id": "airlines", "url": "http://s/airlines.csv"}]
     }
+
+
+def test_overrides_change_what_one_run_works_on(root: Path) -> None:
+    catalog = _catalog(root)
+    entry, settings = catalog.department("sample"), _settings(root)
+
+    section = changed_config(entry.category("processing", "tables"), catalog, settings, ["rows=5"])
+    stage = changed_config(entry.stage("processing"), catalog, settings, ["tables.rows=4"])
+
+    assert section == {"rows": 5}
+    assert stage == {"tables": {"rows": 4}}
+
+
+@pytest.mark.parametrize(
+    ("override", "why"),
+    [
+        ("tables.rows=many", "--set tables: rows: 'many': input should be a valid integer"),
+        ("tables.row=4", "--set tables: row: "),
+        ("tables=4", "--set tables: "),
+        ("table.rows=4", "there is no 'table'. Did you mean 'tables'?"),
+        ("table=4", "no category of .* 'table'. Did you mean 'tables'?"),
+    ],
+)
+def test_an_override_that_the_model_refuses_is_told(root: Path, override: str, why: str) -> None:
+    catalog = _catalog(root)
+    stage = catalog.department("sample").stage("processing")
+
+    with pytest.raises(ConfigError, match=why):
+        changed_config(stage, catalog, _settings(root), [override])
 
 
 def test_a_secret_never_becomes_part_of_a_variable(root: Path) -> None:

@@ -16,8 +16,9 @@ VALUE = {"files": {"files": [{"source_id": "a", "limits": {"max_bytes": 1}}]}}
         ("files.files.0.limits.max_bytes=5", ("limits", "max_bytes"), 5),
         ("files.files.0.url=http://x/?a=b", ("url",), "http://x/?a=b"),
         ("files.files.0.flags=[1, 2]", ("flags",), [1, 2]),
+        ("files.files.0.day=2013-02-28", ("day",), "2013-02-28"),
     ],
-    ids=["nested number", "new key, equals in the value", "list"],
+    ids=["nested number", "new key, equals in the value", "list", "date"],
 )
 def test_a_change_lands_where_its_path_leads(
     override: str, path: tuple[str, ...], expected: object
