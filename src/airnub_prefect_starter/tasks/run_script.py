@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
 
 from airnub_prefect_starter.core.scripts import Script, run_process
 
@@ -13,7 +14,15 @@ MAX_LOGGED_LINES = 10_000
 Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
 
 
-@task(name="run_script", task_run_name="{task_name}", retries=1, retry_delay_seconds=5)
+# A script has side effects: the same one with the same arguments is run again, in one flow run too.
+@task(
+    name="run_script",
+    task_run_name="{task_name}",
+    retries=1,
+    retry_delay_seconds=5,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
 def run_script(
     script_path: Path,
     task_name: str,
@@ -23,7 +32,8 @@ def run_script(
 ) -> str:
     """Run a Python script in a process of its own, and return the last line that it printed.
 
-    A script that fails is tried once more.
+    A script that fails is tried once more. Call the task, do not submit it: an end of the flow run
+    reaches the main thread alone, and there the script is ended too.
 
     Args:
         script_path: The file.

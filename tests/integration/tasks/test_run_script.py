@@ -68,6 +68,19 @@ def test_one_that_recovers_completes(write: Write, tmp_path: Path) -> None:
     assert one_step() == "done"
 
 
+def test_the_same_script_is_run_as_often_as_it_is_called(write: Write, tmp_path: Path) -> None:
+    script, count = write(COUNTING), tmp_path / "count"
+
+    @flow(persist_result=True)
+    def two_steps() -> None:
+        for _ in range(2):
+            at_once(script, "Step", [str(count)])
+
+    two_steps()
+
+    assert count.read_text() == "xx"
+
+
 def test_its_lines_are_logged_until_there_are_too_many(
     write: Write, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -111,7 +124,7 @@ def test_a_run_that_is_ended_ends_its_script(write: Write, tmp_path: Path) -> No
     command = [sys.executable, str(write(PROGRAM)), str(write(WAITING)), str(pids)]
     program = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
     while not (pids.exists() and pids.read_text().endswith(" ")):
-        assert program.poll() is None
+        assert program.poll() is None, program.communicate()[1]
         time.sleep(0.1)
 
     program.terminate()
