@@ -145,6 +145,18 @@ def _is_of(manifest: DerivedManifest, derivation: Derivation, store: Store) -> b
     return True
 
 
+def put_outputs(store: Store, files: Mapping[str, tuple[bytes, str]]) -> tuple[DerivedOutput, ...]:
+    """Store files as outputs, in their order: name → bytes and media type.
+
+    Raises:
+        StoreError: They cannot be stored; retry where it is transient.
+    """
+    return tuple(
+        DerivedOutput(name=name, blob=store.put_bytes(raw, media_type=media_type)[0])
+        for name, (raw, media_type) in files.items()
+    )
+
+
 def commit(
     store: Store,
     derivation: Derivation,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from airnub_prefect_starter.core import column_types, data_cleaning, readers, tables
 from airnub_prefect_starter.core.data_cleaning import (
@@ -19,6 +19,7 @@ from airnub_prefect_starter.core.derivation import (
     Derivation,
     code_digest,
     commit,
+    put_outputs,
     read_inputs,
 )
 from airnub_prefect_starter.core.features import (
@@ -53,7 +54,6 @@ from airnub_prefect_starter.core.lake.snapshots import (
 from airnub_prefect_starter.core.lake.writing import WriteInfo, overwrite
 from airnub_prefect_starter.core.manifest_models import (
     DerivedInput,
-    DerivedOutput,
     DerivedResult,
     RunInfo,
     canonical_json,
@@ -114,7 +114,7 @@ def core_make_features(
     return commit(
         store,
         derivation,
-        _put(store, files),
+        put_outputs(store, files),
         rows=cleaned.counts,
         table_digest=snapshot.digest,
         run=run,
@@ -175,12 +175,6 @@ def _files(
     if not cleaned.rejected.empty:
         files[REJECTED] = (write_parquet(cleaned.rejected), PARQUET)
     return files
-
-
-def _put(store: Store, files: Mapping[str, tuple[bytes, str]]) -> Iterator[DerivedOutput]:
-    for name, (raw, media_type) in files.items():
-        blob, _ = store.put_bytes(raw, media_type=media_type)
-        yield DerivedOutput(name=name, blob=blob)
 
 
 def _digest(inputs: tuple[DerivedInput, ...]) -> str:

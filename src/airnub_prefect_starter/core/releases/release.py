@@ -11,6 +11,7 @@ it was made of by maintenance, since pins lead to them.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 
@@ -27,18 +28,19 @@ from airnub_prefect_starter.core.derivation import (
     code_digest,
     commit,
     find_unchanged,
+    put_outputs,
     read_inputs,
 )
 from airnub_prefect_starter.core.lake.snapshots import SNAPSHOT, parse_snapshot
 from airnub_prefect_starter.core.manifest_models import (
     DerivedInput,
     DerivedManifest,
-    DerivedOutput,
     DerivedResult,
     RunInfo,
 )
-from airnub_prefect_starter.core.releases import dvc, records
+from airnub_prefect_starter.core.releases import dvc, lineage, records
 from airnub_prefect_starter.core.releases.config import DatasetSpec, ReleasedPart, ReleaseStep
+from airnub_prefect_starter.core.releases.lineage import require_one_making
 from airnub_prefect_starter.core.releases.records import (
     Release,
     ReleasedDataset,
@@ -54,7 +56,8 @@ from airnub_prefect_starter.core.store.layout import RELEASES, Key
 RELEASE = "release.json"
 _JSON, _YAML = "application/json", "application/yaml"
 _ATTEMPTS = 8
-_MODULES = (dvc, records)
+_FILE = re.compile(r"release-([1-9][0-9]*)\.json")
+_MODULES = (dvc, lineage, records)
 
 
 def core_release_datasets(
@@ -65,7 +68,8 @@ def core_release_datasets(
     Outputs are ``release.json`` and a pointer file per data set.
 
     Raises:
-        ObjectNotFoundError: A ref or output is missing; run the stages before. No retry.
+        ObjectNotFoundError: A ref or output is missing, or newer than what was made of it; run the
+            stages before. No retry.
         RefConflictError: Other releasers took every number that was tried. A retry helps.
         StoreError: The store cannot read or write; retry where it is transient.
     """
@@ -79,11 +83,13 @@ def core_release_datasets(
     unchanged = find_unchanged(store, derivation)
     if unchanged and _is_whole(store, read_result(store, unchanged)):
         return unchanged
+    require_one_making(store, inputs)
     datasets = tuple(_put_dataset(store, each, inputs) for each in step.datasets)
     sources = tuple(_sources(store, inputs))
     release = _release(store, step.name, datasets, sources, run)
-    files = {RELEASE: release.canonical(), **release.pointers()}
-    return commit(store, derivation, _put(store, files), run=run)
+    pointers = {name: (text, _YAML) for name, text in release.pointers().items()}
+    files = {RELEASE: (release.canonical(), _JSON), **pointers}
+    return commit(store, derivation, put_outputs(store, files), run=run)
 
 
 def releases(store: Store, name: str) -> list[int]:
@@ -92,9 +98,9 @@ def releases(store: Store, name: str) -> list[int]:
     Raises:
         StoreError: The store cannot be read.
     """
-    prefix = f"{_folder(name)}release-"
-    keys = (stat.key for stat in store.backend.list(prefix))
-    return sorted(int(key.removeprefix(prefix).removesuffix(".json")) for key in keys)
+    folder = _folder(name)
+    names = (stat.key.removeprefix(folder) for stat in store.backend.list(folder))
+    return sorted(int(found[1]) for each in names if (found := _FILE.fullmatch(each)))
 
 
 def read_release(store: Store, name: str, number: int) -> Release:
@@ -170,8 +176,8 @@ def _release(
         if last is not None and last.content == content:
             return last
         # First the pins: what has a number must never be collected.
-        for place, source in enumerate(sources):
-            store.pin(f"release.{name}.{Digest(content).hex[:12]}.{place}", source.manifest)
+        for each in sources:
+            store.pin(f"release.{name}.{Digest(each.manifest).hex[:12]}", each.manifest)
         release = Release(
             name=name,
             number=last.number + 1 if last else 1,
@@ -254,9 +260,15 @@ def _refs_of(step: ReleaseStep) -> list[str]:
 
 
 def _is_whole(store: Store, release: Release) -> bool:
-    """Tell whether all that a release leads to is there: copies of stores leave some of it out."""
-    keys = {release_key(release.name, release.number)}
-    keys |= {dvc.object_key(each.md5) for each in release.datasets}
+    """Tell whether its number is this release's, and whether all that it leads to is there.
+
+    Without conditional puts another releaser can take a number after it was read back.
+    """
+    key = release_key(release.name, release.number)
+    data = _read(store, key)
+    if data is None or _parse(data, key) != release:
+        return False
+    keys = {dvc.object_key(each.md5) for each in release.datasets}
     keys |= {dvc.object_key(file.md5) for each in release.datasets for file in each.files}
     return all(store.backend.stat(key) for key in keys)
 
@@ -280,9 +292,3 @@ def _parse(data: bytes, where: str) -> Release:
     if release.content != content_of(release.datasets):
         raise CorruptObjectError(f"{where} was changed", "Restore it from a backup")
     return release
-
-
-def _put(store: Store, files: dict[str, bytes]) -> Iterator[DerivedOutput]:
-    for name, data in files.items():
-        blob, _ = store.put_bytes(data, media_type=_JSON if name == RELEASE else _YAML)
-        yield DerivedOutput(name=name, blob=blob)

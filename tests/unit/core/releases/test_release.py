@@ -1,6 +1,7 @@
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise, repeat
+from itertools import count, pairwise, repeat
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 import yaml
@@ -10,6 +11,7 @@ from airnub_prefect_starter.common.errors import (
     ConfigError,
     CorruptObjectError,
     ObjectNotFoundError,
+    RefConflictError,
 )
 from airnub_prefect_starter.core.lake.lake import Lake
 from airnub_prefect_starter.core.lake.maintenance import core_maintain_table
@@ -32,10 +34,10 @@ from airnub_prefect_starter.core.store import Store, copy_store, open_store
 from airnub_prefect_starter.core.store.bodies import BytesBody
 from airnub_prefect_starter.core.store.digest import Digest
 from airnub_prefect_starter.core.store.gc import mark, sweep
-from airnub_prefect_starter.core.store.layout import Key, blob_key
+from airnub_prefect_starter.core.store.layout import RELEASES, Key, blob_key
 from airnub_prefect_starter.core.store.verify import verify
 from tests.unit.core.feature_store import kit as features
-from tests.unit.core.releases.kit import NAMESPACE, STEP, fill, release
+from tests.unit.core.releases.kit import NAMESPACE, STEP, fetch, fill, join, release
 from tests.unit.core.store.tools import HandClock, clocked_store
 
 
@@ -116,8 +118,30 @@ def test_data_that_is_made_anew_with_equal_bytes_is_no_new_release(content_store
     assert read_result(content_store, release(content_store, step)).number == 1
 
 
-def test_two_who_release_at_once_do_not_share_a_number(content_store: Store) -> None:
+def _claiming_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[Key]:
+    """Let the first two claim their number at the same moment; give the claims that failed."""
+    both, cas = Barrier(2, timeout=60), store.backend.cas
+    calls = count()
+    lost: list[Key] = []
+
+    def claim(key: Key, data: bytes, expect: str | None) -> str:
+        if key.startswith(RELEASES) and next(calls) < 2:
+            both.wait()
+        try:
+            return cas(key, data, expect)
+        except RefConflictError:
+            lost.extend([key] if key.startswith(RELEASES) else [])
+            raise
+
+    monkeypatch.setattr(store.backend, "cas", claim)
+    return lost
+
+
+def test_two_who_release_at_once_do_not_share_a_number(
+    content_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fill(content_store)
+    lost = _claiming_at_once(content_store, monkeypatch)
     steps = [
         ReleaseStep(source_id=f"release{place}", name="shop", datasets=(each,))
         for place, each in enumerate(
@@ -128,6 +152,7 @@ def test_two_who_release_at_once_do_not_share_a_number(content_store: Store) -> 
     with ThreadPoolExecutor(8) as pool:
         results = [*pool.map(release, repeat(content_store), steps * 8)]
 
+    assert release_key("shop", 1) in lost
     numbers = releases(content_store, "shop")
     assert numbers == [*range(1, len(numbers) + 1)]
     contents = [read_release(content_store, "shop", each).content for each in numbers]
@@ -162,16 +187,85 @@ def test_what_another_took_is_seen_where_the_server_has_no_conditions(
     assert (found.number, found.run.flow_run_id) == (1, "run-9")
 
 
-def test_a_release_that_a_copy_left_out_is_made_again(content_store: Store, tmp_path: Path) -> None:
+def test_who_lost_the_number_later_takes_over_what_has_it(content_store: Store) -> None:
     fill(content_store)
     release(content_store)
+    key, backend = release_key("shop", 1), content_store.backend
+    with backend.open(key) as reader:
+        theirs = reader.read().replace(b"run-1", b"run-9")
+    body = BytesBody(theirs)
+    backend.put(key, body, sha256=Digest.of(theirs), size=len(theirs), if_absent=False)
+
+    after = release(content_store)
+
+    assert after.outcome == "stored"
+    assert read_result(content_store, after) == read_release(content_store, "shop", 1)
+    assert read_result(content_store, after).run.flow_run_id == "run-9"
+    assert release(content_store).outcome == "not_modified"
+
+
+def test_a_copy_of_the_store_has_its_releases(content_store: Store, tmp_path: Path) -> None:
+    fill(content_store)
+    found = read_result(content_store, release(content_store))
     copied = open_store((tmp_path / "copy").as_uri(), durability="none")
     copy_store(content_store, copied)
-    assert latest_release(copied, "shop") is None
-    found = read_result(copied, release(copied))
 
     assert latest_release(copied, "shop") == found
-    assert copied.backend.stat(object_key(found.datasets[0].md5)) is not None
+    assert release(copied).outcome == "not_modified"
+
+
+@pytest.mark.parametrize("gone", ["release", "folder", "file"])
+def test_what_a_release_has_lost_is_put_back(content_store: Store, gone: str) -> None:
+    fill(content_store)
+    found = read_result(content_store, release(content_store))
+    raw = found.datasets[0]
+    keys = {
+        "release": release_key("shop", 1),
+        "folder": object_key(raw.md5),
+        "file": object_key(raw.files[0].md5),
+    }
+    content_store.backend.delete([keys[gone]])
+
+    again = read_result(content_store, release(content_store))
+
+    assert (again.number, again.content) == (1, found.content)
+    assert all(content_store.backend.stat(key) for key in keys.values())
+
+
+def test_other_files_beside_releases_are_no_releases(content_store: Store) -> None:
+    fill(content_store)
+    release(content_store)
+    for name in ("release-1.json.bak", "release-x.json", "release-02.json", "notes.txt"):
+        body = BytesBody(b"x")
+        content_store.backend.put(
+            Key(f"releases/shop/{name}"), body, sha256=Digest.of(b"x"), size=1, if_absent=True
+        )
+
+    assert releases(content_store, "shop") == [1]
+    fill(content_store, joined=b"other\n")
+    assert read_result(content_store, release(content_store)).number == 2
+
+
+def test_raw_bytes_of_which_nothing_was_made_are_not_released(content_store: Store) -> None:
+    fill(content_store)
+    release(content_store)
+    # The next run stores new visits, and is stopped before it joins them.
+    fetch(content_store, "visits", b"id\nbroken\n")
+
+    with pytest.raises(ObjectNotFoundError, match=r"joined was made of other bytes than .*visits"):
+        release(content_store)
+
+    assert releases(content_store, "shop") == [1]
+    join(content_store, b"1,3\n")
+    assert read_result(content_store, release(content_store)).number == 2
+
+
+def test_equal_bytes_that_were_fetched_anew_are_what_was_joined(content_store: Store) -> None:
+    fill(content_store)
+    fetch(content_store, "visits", b"id\nother\n")
+    fetch(content_store, "visits", b"id\n1\n")
+
+    assert read_result(content_store, release(content_store)).number == 1
 
 
 def test_a_missing_release_or_output_is_named(content_store: Store) -> None:
@@ -217,6 +311,13 @@ def test_a_data_set_is_a_file_or_a_folder(dataset: dict[str, object]) -> None:
         DatasetSpec.model_validate(dataset)
 
 
+def _collect(store: Store, clock: HandClock) -> None:
+    clock.forward(days=8)
+    mark(store)
+    clock.forward(days=4)
+    sweep(store, apply=True)
+
+
 def test_gc_keeps_what_is_released_and_no_more(tmp_path: Path) -> None:
     clock = HandClock()
     store = clocked_store(tmp_path, clock)
@@ -225,10 +326,7 @@ def test_gc_keeps_what_is_released_and_no_more(tmp_path: Path) -> None:
     released = read_result(store, release(store))
     fill(store, joined=b"newer")
     release(store)
-    clock.forward(days=8)
-    mark(store)
-    clock.forward(days=4)
-    sweep(store, apply=True)
+    _collect(store, clock)
 
     for file in (file for each in released.datasets for file in each.files):
         assert Digest.of(store.read_blob(file.sha256)).text == file.sha256
@@ -236,6 +334,27 @@ def test_gc_keeps_what_is_released_and_no_more(tmp_path: Path) -> None:
     assert store.backend.stat(blob_key(Digest.of(b"never released"))) is None
     assert verify(store, level="deep").violations == ()
     assert read_release(store, "shop", 1) == released
+
+
+def test_gc_keeps_the_manifests_of_every_release_though_their_bytes_are_equal(
+    tmp_path: Path,
+) -> None:
+    clock = HandClock()
+    store = clocked_store(tmp_path, clock)
+    for joined in (b"1,2\n", b"3,4\n", b"1,2\n", b"never released\n"):
+        fill(store, joined)
+        if joined != b"never released\n":
+            release(store)
+        clock.forward(days=1)
+    _collect(store, clock)
+
+    first, _, third = (read_release(store, "shop", number) for number in (1, 2, 3))
+    joined_ref = "preparation.join/joined"
+    assert first.content == third.content
+    assert first.source(joined_ref).manifest != third.source(joined_ref).manifest
+    for each in (*first.sources, *third.sources):
+        assert store.manifest(each.manifest).producer == each.made_by
+    assert verify(store, level="deep").violations == ()
 
 
 def test_the_delta_version_of_a_release_outlives_maintenance(content_store: Store) -> None:
