@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from airnub_prefect_starter.core.churn import features, telco
+from airnub_prefect_starter.core.churn import columns, features
 from airnub_prefect_starter.core.churn.features import ChurnFeatureStep, add_churn_features
 from airnub_prefect_starter.core.feature_store.step import Computation, core_build_features
 from airnub_prefect_starter.core.manifest_models import DerivedResult, RunInfo
@@ -21,5 +21,5 @@ def core_build_churn_features(
     """
     compute = partial(add_churn_features, options=step.engineered)
     return core_build_features(
-        store, step, Computation(compute, (features, telco)), namespace=namespace, run=run
+        store, step, Computation(compute, (columns, features)), namespace=namespace, run=run
     )

@@ -13,7 +13,7 @@ from typing import Self
 import pandas as pd
 from pydantic import Field, model_validator
 
-from airnub_prefect_starter.core.churn.telco import INTERNET_SERVICES
+from airnub_prefect_starter.core.churn.columns import INTERNET_SERVICES
 from airnub_prefect_starter.core.configuration import ConfigModel
 from airnub_prefect_starter.core.feature_store.config import FeatureStoreStep
 

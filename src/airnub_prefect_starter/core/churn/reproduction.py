@@ -143,9 +143,9 @@ def _name(manifest: DerivedManifest) -> str:
 
 
 REPLAYS: Mapping[str, Replay] = {
-    **{f"ingestion.customer_data/{name}": _split for name in SPLITS},
-    "validation.contracts/validated": _validate,
-    "preparation.clean_and_merge/prepared": _prepare,
-    "transformation.feature_store/customer": _build_features,
+    **dict.fromkeys(SPLITS, _split),
+    "validated": _validate,
+    "prepared": _prepare,
+    "customer": _build_features,
 }
-"""How each step is run again, by the ref that it writes."""
+"""How each step is run again, by the source id that it writes."""

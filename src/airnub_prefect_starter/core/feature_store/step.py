@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -15,6 +16,7 @@ from airnub_prefect_starter.core.derivation import (
     Derivation,
     code_digest,
     commit,
+    put_outputs,
     read_input,
 )
 from airnub_prefect_starter.core.feature_store import profile, registry, table
@@ -25,7 +27,7 @@ from airnub_prefect_starter.core.feature_store.registry import (
     EVENT_TIMESTAMP,
     FeatureRegistry,
 )
-from airnub_prefect_starter.core.feature_store.table import feature_rows, write_features
+from airnub_prefect_starter.core.feature_store.table import digest_at, feature_rows, write_features
 from airnub_prefect_starter.core.lake.lake import Lake
 from airnub_prefect_starter.core.lake.snapshots import (
     SNAPSHOT,
@@ -35,11 +37,12 @@ from airnub_prefect_starter.core.lake.snapshots import (
 )
 from airnub_prefect_starter.core.lake.writing import WriteInfo
 from airnub_prefect_starter.core.manifest_models import (
-    DerivedOutput,
+    DerivedInput,
     DerivedResult,
     RowCounts,
     RunInfo,
 )
+from airnub_prefect_starter.core.monitoring import profiles, statistics
 from airnub_prefect_starter.core.monitoring.profiles import Profile
 from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.core.tables import PARQUET, read_parquet, write_parquet
@@ -48,7 +51,7 @@ log = logging.getLogger(__name__)
 
 REGISTRY, PROFILE, FEATURES = "registry.json", "profile.json", "features.parquet"
 _JSON = "application/json"
-_MODULES = (profile, registry, table, tables)
+_MODULES = (profile, profiles, registry, statistics, table, tables)
 
 
 @dataclass(frozen=True)
@@ -75,22 +78,20 @@ def core_build_features(
     Outputs are the table's snapshot, ``registry.json``, ``profile.json`` (the reference that drift
     is measured against) and ``features.parquet``: the rows of this step's date as they came, the
     time of writing left out, so that equal rows give equal bytes. The table has one row per key; a
-    row that came twice is counted as a duplicate, and is twice in the Parquet file.
+    row that came twice is counted as a duplicate, and is twice in the Parquet file. The result's
+    digest is that of the table's rows of this date.
 
     Raises:
         ObjectNotFoundError: The input is missing; run the stage before. No retry.
         TableSchemaError: The registry and what is computed differ. No retry.
-        PayloadError: A value is missing or not finite, or one key has two different rows. No retry.
+        PayloadError: A value is missing or not finite, one key has two different rows, or there is
+            no row. No retry.
         TableConflictError: Another run wrote the table at the same moment. A retry helps.
         StoreError: The store cannot read or write; retry where it is transient.
     """
     run = run or RunInfo()
     found = read_input(store, step.input, step.output)
-    parameters = {
-        "code": code_digest(*_MODULES, *computation.modules),
-        "step": step.model_dump(mode="json"),
-    }
-    derivation = Derivation(namespace, step.source_id, (found,), parameters)
+    derivation = _derivation(step, computation, found, namespace)
     unchanged = find_unchanged_table(store, derivation, step.table)
     if unchanged:
         return unchanged
@@ -101,14 +102,14 @@ def core_build_features(
     return commit(
         store,
         derivation,
-        _put(store, _files(step, rows, snapshot)),
+        put_outputs(store, _files(step, rows, snapshot)),
         rows=RowCounts(
             rows_in=len(rows),
             rows_out=len(unique),
             rejected=0,
             duplicates=len(rows) - len(unique),
         ),
-        table_digest=snapshot.digest,
+        table_digest=digest_at(Lake.of(store), step.table, step.registry, step.event_timestamp),
         run=run,
     )
 
@@ -124,6 +125,14 @@ def read_registry(store: Store, result: DerivedResult) -> tuple[FeatureRegistry,
         FeatureRegistry.model_validate_json(store.read_blob(blobs[REGISTRY])),
         Profile.model_validate_json(store.read_blob(blobs[PROFILE])),
     )
+
+
+def _derivation(
+    step: FeatureStoreStep, computation: Computation, found: DerivedInput, namespace: str
+) -> Derivation:
+    modules = (*_MODULES, sys.modules[__name__], *computation.modules)
+    parameters = {"code": code_digest(*modules), "step": step.model_dump(mode="json")}
+    return Derivation(namespace, step.source_id, (found,), parameters)
 
 
 def _one_row_per_key(rows: pd.DataFrame, key: str) -> pd.DataFrame:
@@ -162,9 +171,3 @@ def _files(
         PROFILE: (found.model_dump_json().encode(), _JSON),
         FEATURES: (write_parquet(rows), PARQUET),
     }
-
-
-def _put(store: Store, files: Mapping[str, tuple[bytes, str]]) -> Iterator[DerivedOutput]:
-    for name, (raw, media_type) in files.items():
-        blob, _ = store.put_bytes(raw, media_type=media_type)
-        yield DerivedOutput(name=name, blob=blob)

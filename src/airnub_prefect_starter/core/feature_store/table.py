@@ -24,7 +24,7 @@ from airnub_prefect_starter.core.feature_store.registry import (
 )
 from airnub_prefect_starter.core.lake.lake import Lake, literal, quoted
 from airnub_prefect_starter.core.lake.writing import MergeCounts, WriteInfo, columns_of, merge
-from airnub_prefect_starter.core.tables import Column, TableSchema
+from airnub_prefect_starter.core.tables import Column, TableSchema, table_digest
 
 _PANDAS = {"string": "str", "int": "int64", "float": "float64", "bool": "bool"}
 
@@ -57,10 +57,18 @@ def feature_rows(
 
     Raises:
         TableSchemaError: The columns are not the registry's. No retry.
-        PayloadError: A value is missing, not finite or not of its type. No retry.
+        PayloadError: There is no row, or a value is missing, not finite or not of its type. No
+            retry.
     """
+    if not len(frame):
+        raise PayloadError("There are no rows to compute features of", "Prepare some rows")
     names = [registry.key, *(each.name for each in registry.entries)]
-    _require_columns(frame.columns, names, "computed")
+    _require_columns(
+        frame.columns,
+        names,
+        how="computed",
+        remedy="Correct the list of features in the category's YAML",
+    )
     typed = frame[names].copy()
     for each in registry.entries:
         typed[each.name] = _typed(frame[each.name], each.data_type)
@@ -70,17 +78,14 @@ def feature_rows(
     return typed.sort_values([registry.key], kind="stable", ignore_index=True)
 
 
-def _require_columns(found: Iterable[str], wanted: list[str], how: str) -> None:
+def _require_columns(found: Iterable[str], wanted: list[str], *, how: str, remedy: str) -> None:
     there = set(found)
     unknown = sorted(there - set(wanted))
     lacking = [name for name in wanted if name not in there]
     if unknown or lacking:
         parts = [f"not in the registry: {', '.join(unknown)}"] if unknown else []
         parts += [f"not {how}: {', '.join(lacking)}"] if lacking else []
-        raise TableSchemaError(
-            f"Registry and features differ; {'; '.join(parts)}",
-            "Correct the list of features in the category's YAML",
-        )
+        raise TableSchemaError(f"Registry and features differ; {'; '.join(parts)}", remedy)
 
 
 def _typed(values: pd.Series[Any], kind: str) -> pd.Series[Any]:
@@ -130,7 +135,12 @@ def write_features(
     if lake.exists(table):
         names = [registry.key, *OWN_COLUMNS, *(each.name for each in registry.entries)]
         there = columns_of(lake.open(table))
-        _require_columns(there, [name for name in names if name in there], "in the table")
+        _require_columns(
+            there,
+            [name for name in names if name in there],
+            how="in the table",
+            remedy="The rows there have it: list it, or give `table` another name",
+        )
     written = rows.copy()
     written.insert(2, CREATED_AT, pd.Timestamp(created_at).as_unit("us"))
     (moment,) = rows[EVENT_TIMESTAMP].unique()
@@ -140,8 +150,27 @@ def write_features(
         written,
         info,
         key=(registry.key, EVENT_TIMESTAMP),
-        delete_missing=f"t.{quoted(EVENT_TIMESTAMP)} = {_timestamp(moment)}",
+        delete_missing=f"t.{_is_at(moment)}",
     )
+
+
+def digest_at(
+    lake: Lake, table: str, registry: FeatureRegistry, event_timestamp: dt.datetime
+) -> str:
+    """Give the digest of the rows that a table has of one time, whenever they were written.
+
+    Raises:
+        StoreError: The table cannot be read.
+    """
+    schema = feature_schema(registry)
+    names = ", ".join(map(quoted, schema.names))
+    where = _is_at(event_timestamp)
+    rows = lake.query(f"SELECT {names} FROM t WHERE {where}", {"t": table})  # noqa: S608
+    return table_digest(rows, schema)
+
+
+def _is_at(moment: dt.datetime) -> str:
+    return f"{quoted(EVENT_TIMESTAMP)} = {_timestamp(moment)}"
 
 
 def _timestamp(moment: dt.datetime) -> str:

@@ -12,7 +12,8 @@ from typing import Literal
 
 from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.utils import CHUNK_BYTES
-from airnub_prefect_starter.core.lake.snapshots import SNAPSHOT, parse_snapshot
+from airnub_prefect_starter.core.derivation import TABLE_DIGEST
+from airnub_prefect_starter.core.lake.snapshots import SNAPSHOT
 from airnub_prefect_starter.core.manifest_models import (
     DerivedManifest,
     DerivedOutput,
@@ -73,7 +74,8 @@ class Reproducer:
     Args:
         source: The store that has the release.
         work: An empty store.
-        replays: Ref of a derived manifest → how its step is run.
+        replays: Source id of a derived manifest → how its step is run. Namespaces say which
+            category runs a step, not what it does.
     """
 
     def __init__(self, source: Store, work: Store, replays: Mapping[str, Replay]) -> None:
@@ -124,40 +126,40 @@ class Reproducer:
             )
 
     def _replay(self, ref: str, manifest: DerivedManifest) -> None:
-        if ref not in self._replays:
+        if manifest.source_id not in self._replays:
             raise ConfigError(
                 f"Nobody knows how {ref} is made", "Use the version of the project that released it"
             )
-        result = self._replays[ref](self.work, manifest)
+        result = self._replays[manifest.source_id](self.work, manifest)
         made = self.work.manifest(result.manifest)
         if isinstance(made, DerivedManifest) and _code(made) != _code(manifest):
             self.other_code.append(ref)
         again = {output.name: output for output in result.outputs}
         for output in manifest.outputs:
-            self.compared.append(self._compare(ref, output, again.get(output.name)))
-
-    def _compare(self, ref: str, output: DerivedOutput, again: DerivedOutput | None) -> Compared:
-        released = self._digest(self._source, output)
-        if again is None:
-            return Compared(
-                step=ref, what=output.name, released=released, again="", verdict="missing"
+            released = _digest(output, manifest.annotations.get(TABLE_DIGEST))
+            made_again = again.get(output.name)
+            found = _digest(made_again, result.table_digest) if made_again else ""
+            self.compared.append(
+                Compared(
+                    step=ref,
+                    what=output.name,
+                    released=released,
+                    again=found,
+                    verdict="same" if found == released else self._difference(output, made_again),
+                )
             )
-        found = self._digest(self.work, again)
-        verdict: Verdict = "same" if found == released else "different"
-        if verdict == "different" and output.blob.media_type == PARQUET:
-            verdict = "same rows" if self._rows_are_equal(output, again) else verdict
-        return Compared(step=ref, what=output.name, released=released, again=found, verdict=verdict)
+
+    def _difference(self, output: DerivedOutput, again: DerivedOutput | None) -> Verdict:
+        if again is None:
+            return "missing"
+        if output.blob.media_type == PARQUET and self._rows_are_equal(output, again):
+            return "same rows"
+        return "different"
 
     def _rows_are_equal(self, output: DerivedOutput, again: DerivedOutput) -> bool:
         """Compare rows: another version of the Parquet library may encode them otherwise."""
         before = read_parquet(self._source.read_blob(output.blob.digest))
         return before.equals(read_parquet(self.work.read_blob(again.blob.digest)))
-
-    def _digest(self, store: Store, output: DerivedOutput) -> str:
-        """Give the digest of a file, or that of a table's rows: its version is its store's own."""
-        if output.blob.media_type == SNAPSHOT:
-            return parse_snapshot(store, output.blob.digest).digest
-        return output.blob.digest
 
 
 def reproduce_data(
@@ -200,3 +202,12 @@ def _verdict(released: float, again: float | None, tolerance: float) -> Verdict:
 
 def _code(manifest: DerivedManifest) -> object:
     return manifest.parameters.get("code")
+
+
+def _digest(output: DerivedOutput, table_digest: str | None) -> str:
+    """Give the digest of a file, or of the rows that a step put into a table.
+
+    A table's version is its store's own, and it may have rows of other days.
+    """
+    of_rows = table_digest if output.blob.media_type == SNAPSHOT else None
+    return of_rows or output.blob.digest
