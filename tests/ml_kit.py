@@ -10,7 +10,7 @@ import pandas as pd
 from airnub_prefect_starter.core.derivation import Derivation, commit
 from airnub_prefect_starter.core.manifest_models import DerivedOutput, DerivedResult, RunInfo
 from airnub_prefect_starter.core.ml.config import Candidate, ModelSpec, Split
-from airnub_prefect_starter.core.ml.registry import Candidate as TrainedModel
+from airnub_prefect_starter.core.ml.registry import TrainedModel
 from airnub_prefect_starter.core.releases.dvc import DvcFile
 from airnub_prefect_starter.core.releases.records import Release, ReleasedDataset
 from airnub_prefect_starter.core.store import Store

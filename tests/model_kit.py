@@ -19,7 +19,7 @@ from airnub_prefect_starter.core.lake.writing import WriteInfo, overwrite
 from airnub_prefect_starter.core.manifest_models import DerivedOutput, DerivedResult, RunInfo
 from airnub_prefect_starter.core.ml import candidates, model_files
 from airnub_prefect_starter.core.ml.candidates import make_pipeline
-from airnub_prefect_starter.core.ml.registry import Candidate, ModelRegistry, ModelVersion
+from airnub_prefect_starter.core.ml.registry import ModelRegistry, ModelVersion, TrainedModel
 from airnub_prefect_starter.core.ml.rows import model_input
 from airnub_prefect_starter.core.monitoring.profiles import (
     Profile,
@@ -138,8 +138,8 @@ def put_model(
         "code": code_digest(candidates),
         "tolerance": 0.002,
     }
-    candidate = Candidate(**(given | changes))
-    return ModelRegistry(store, candidate.name).register(candidate)
+    trained = TrainedModel(**(given | changes))
+    return ModelRegistry(store, trained.name).register(trained)
 
 
 def put_champion(store: Store, frame: pd.DataFrame, **changes: Any) -> ModelVersion:

@@ -26,13 +26,11 @@ from airnub_prefect_starter.core.ml import comparison, delong
 from airnub_prefect_starter.core.ml.comparison import Comparison, Scored, compare
 from airnub_prefect_starter.core.ml.inference_steps import ComparisonStep
 from airnub_prefect_starter.core.ml.lineage import (
-    blob_of,
-    features_of,
     model_input_of,
     parameters_of,
+    unseen_by,
 )
 from airnub_prefect_starter.core.ml.registry import ModelRegistry, ModelVersion
-from airnub_prefect_starter.core.ml.step import HELD_OUT
 from airnub_prefect_starter.core.model_inference import served
 from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.core.tables import read_parquet
@@ -98,17 +96,6 @@ def read_comparison(store: Store, result: DerivedResult) -> ComparisonReport:
     return ComparisonReport.model_validate_json(store.read_blob(result.outputs[0].blob.digest))
 
 
-def unseen_by(store: Store, version: ModelVersion, keys: pd.Series[str]) -> pd.Series[bool]:
-    """Tell which keys a version was not trained on: held out then, or new since.
-
-    Raises:
-        StoreError: What it was trained on cannot be read.
-    """
-    trained = set(_column(store, features_of(version).blob, version.key))
-    held_out = set(_column(store, blob_of(store, version.manifest, HELD_OUT), version.key))
-    return ~keys.astype(str).isin(trained - held_out)
-
-
 def _report(
     store: Store, step: ComparisonStep, rows: pd.DataFrame, contest: tuple[ModelVersion, ...]
 ) -> ComparisonReport:
@@ -145,7 +132,3 @@ def _scored(store: Store, rows: pd.DataFrame, contest: tuple[ModelVersion, ...])
     labels = (found[champion.target].astype(str) == champion.positive).to_numpy(dtype=np.bool_)
     first, second = (served(store, each).probabilities(found) for each in contest)
     return Scored(tuple(found[champion.key].astype(str)), labels, first, second)
-
-
-def _column(store: Store, blob: str, name: str) -> list[str]:
-    return [str(each) for each in read_parquet(store.read_blob(blob))[name]]

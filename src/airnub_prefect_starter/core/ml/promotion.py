@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
-from typing import Literal
 
 import pandas as pd
 
@@ -21,8 +19,9 @@ from airnub_prefect_starter.core.ml import model_files
 from airnub_prefect_starter.core.ml.config import ModelSpec
 from airnub_prefect_starter.core.ml.evaluation import Evaluation
 from airnub_prefect_starter.core.ml.gates import challenge_gate, require, shown
-from airnub_prefect_starter.core.ml.metrics import auc
-from airnub_prefect_starter.core.ml.registry import Candidate, ModelRegistry, ModelVersion
+from airnub_prefect_starter.core.ml.lineage import unseen_by
+from airnub_prefect_starter.core.ml.metrics import LEAST_OF_A_SLICE, auc
+from airnub_prefect_starter.core.ml.registry import ModelRegistry, ModelVersion, Role, TrainedModel
 from airnub_prefect_starter.core.ml.rows import labels, model_input
 from airnub_prefect_starter.core.ml.step import (
     model_file_name,
@@ -35,8 +34,6 @@ from airnub_prefect_starter.core.releases.records import Release
 from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.core.tables import read_parquet
 
-log = logging.getLogger(__name__)
-
 _VERIFY = "Run `airnub store verify`"
 
 
@@ -45,7 +42,7 @@ class Promotion(Record):
 
     source_id: str
     version: ModelVersion
-    role: Literal["champion", "challenger"]
+    role: Role
     reason: str
     champion: ModelVersion
 
@@ -69,8 +66,9 @@ def core_register_model(
     """Register the best candidate of a training, and make it champion if it earns that.
 
     Without a champion it becomes one. Else both are judged on the rows held out of the new
-    training; a version that is better by enough, or simpler and hardly worse, becomes champion.
-    A version that has a part already keeps it: what a person has moved back stays so.
+    training that the champion was not trained on either; a version that is better by enough, or
+    simpler and hardly worse, becomes champion. A version that is champion or challenger already
+    stays so, since a person may have moved it. What was decided is kept beside the version.
 
     Raises:
         GateError: The training misses a gate: nothing is registered, the champion stays. No retry.
@@ -81,20 +79,44 @@ def core_register_model(
     trained = _read_training(store, result)
     require(trained.found.gates, trained.spec.name)
     registry = ModelRegistry(store, trained.spec.name)
-    version = registry.register(_candidate(store, trained, run or RunInfo()))
+    version = registry.register(_trained_model(store, trained, run or RunInfo()))
+    champion, reason = _decide(store, trained, registry, version)
+    promotion = Promotion(
+        source_id=result.source_id,
+        version=version,
+        role="champion" if champion.number == version.number else "challenger",
+        reason=reason + _unreleased(trained.spec, version),
+        champion=champion,
+    )
+    registry.keep_decision(
+        version, role=promotion.role, reason=promotion.reason, champion=champion.number
+    )
+    return promotion
+
+
+def _decide(
+    store: Store, trained: _Trained, registry: ModelRegistry, version: ModelVersion
+) -> tuple[ModelVersion, str]:
+    """Move the aliases as the version earns it; give the champion from now on, and why."""
     aliases = registry.aliases()
     if aliases.champion is None:
         registry.promote(version, expected=None)
-        return _promotion(result, version, version, "it is the first one")
+        return version, "it is the first one"
     champion = registry.version(aliases.champion)
     if version.number in (aliases.champion, aliases.challenger):
-        return _promotion(result, version, champion, "it has that part already")
+        return champion, "it has that role already"
     better, reason = _compare(store, trained, version, champion)
     if better:
         registry.promote(version, expected=champion.number)
-        return _promotion(result, version, version, reason)
+        return version, reason
     registry.challenge(version, expected=champion.number)
-    return _promotion(result, version, champion, reason)
+    return champion, reason
+
+
+def _unreleased(spec: ModelSpec, version: ModelVersion) -> str:
+    if spec.release is None or version.release is not None:
+        return ""
+    return "; its features are in no release, so `airnub reproduce` will leave it out"
 
 
 @dataclass(frozen=True)
@@ -120,9 +142,9 @@ def _read_training(store: Store, result: DerivedResult) -> _Trained:
     return _Trained(result, manifest, spec, read_evaluation(store, result))
 
 
-def _candidate(store: Store, trained: _Trained, run: RunInfo) -> Candidate:
+def _trained_model(store: Store, trained: _Trained, run: RunInfo) -> TrainedModel:
     spec, found = trained.spec, trained.found
-    return Candidate(
+    return TrainedModel(
         name=spec.name,
         kind=found.best.kind,
         model_file=output_named(trained.result, model_file_name(found)).blob,
@@ -151,26 +173,35 @@ def _release(store: Store, trained: _Trained) -> int | None:
     features = trained.input_of(trained.spec.features).blob
     if features in {file.sha256 for each in release.datasets for file in each.files}:
         return release.number
-    log.warning("%s are not in release %d; release them first", features, release.number)
     return None
 
 
 def _compare(
     store: Store, trained: _Trained, challenger: ModelVersion, champion: ModelVersion
 ) -> tuple[bool, str]:
-    """Judge both on the rows that were held out of the challenger's training."""
+    """Judge both on the rows held out of the challenger's training that the champion never saw."""
     rows = _rows_held_out(store, trained)
     lost = sorted(set(champion.columns) - {str(name) for name in rows.columns})
     if lost:
         return True, f"version {champion.number} needs features that are gone: {', '.join(lost)}"
+    rows = rows[unseen_by(store, champion, rows[trained.spec.key])]
+    truth = labels(rows, trained.spec)
+    if min(truth.sum(), (~truth).sum()) < LEAST_OF_A_SLICE:
+        return False, (
+            f"version {champion.number} was trained on all but {len(rows)} of the rows held out: "
+            "too few to compare (`split.method: hash` keeps rows on their side)"
+        )
+    found, before = (_auc(store, trained.spec, each, rows) for each in (challenger, champion))
     gate = challenge_gate(
-        _auc(store, trained.spec, challenger, rows),
-        _auc(store, trained.spec, champion, rows),
+        found,
+        before,
         kinds=(challenger.kind, champion.kind),
         gates=trained.spec.gates,
     )
-    gained = f"AUC gained over version {champion.number} on the same rows"
-    return gate.passed, f"{gained}: {shown(gate)} ({gate.why})"
+    return gate.passed, (
+        f"AUC {found:.4f} against {before:.4f} of version {champion.number} on {len(rows):,} rows "
+        f"that neither was trained on: a gain of {shown(gate)} ({gate.why})"
+    )
 
 
 def _rows_held_out(store: Store, trained: _Trained) -> pd.DataFrame:
@@ -185,14 +216,3 @@ def _auc(store: Store, spec: ModelSpec, version: ModelVersion, rows: pd.DataFram
     model = model_files.load(store.read_blob(digest), digest)
     features = model_input(rows, version.numeric, tuple(version.categorical))
     return auc(labels(rows, spec), positive_scores(model, features))
-
-
-def _promotion(
-    result: DerivedResult, version: ModelVersion, champion: ModelVersion, reason: str
-) -> Promotion:
-    role: Literal["champion", "challenger"] = (
-        "champion" if champion.number == version.number else "challenger"
-    )
-    return Promotion(
-        source_id=result.source_id, version=version, role=role, reason=reason, champion=champion
-    )

@@ -3,6 +3,7 @@
 ::
 
     models/<name>/versions/<n>.json     what version n is; written once
+    models/<name>/decisions/<n>.json    what became of version n at first, and why; written once
     models/<name>/aliases.json          {"champion": 3, "challenger": 2}: moves by compare and swap
 
 A version names its model file by digest and the manifest that made it, which a pin keeps from
@@ -32,14 +33,16 @@ from airnub_prefect_starter.core.manifest_models import (
 )
 from airnub_prefect_starter.core.ml.config import CandidateKind
 from airnub_prefect_starter.core.store import Store
+from airnub_prefect_starter.core.store.digest import Digest
 from airnub_prefect_starter.core.store.layout import MODELS, Key
 
 R = TypeVar("R", bound=Record)
 ModelMetrics = Mapping[str, float]
+Role = Literal["champion", "challenger"]
 _ATTEMPTS = 8
 
 
-class Candidate(Record):
+class TrainedModel(Record):
     """A trained model that passed its gates, before it has a number.
 
     Attributes:
@@ -79,7 +82,7 @@ class Candidate(Record):
         return self.model_dump_json(indent=1, exclude_none=True).encode()
 
 
-class ModelVersion(Candidate):
+class ModelVersion(TrainedModel):
     """A registered model; never changes."""
 
     schema_version: Literal[1] = 1
@@ -88,10 +91,24 @@ class ModelVersion(Candidate):
 
 
 class Aliases(Record):
-    """Which versions have a part to play."""
+    """Which versions have a role."""
 
     champion: int | None = None
     challenger: int | None = None
+
+
+class Decision(Record):
+    """What became of a version when it was registered.
+
+    Attributes:
+        champion: Number of the version that counted from then on.
+    """
+
+    version: int
+    role: Role
+    reason: str
+    champion: int
+    decided_at: Moment
 
 
 class ModelRegistry:
@@ -106,6 +123,7 @@ class ModelRegistry:
         self._store = store
         self.name = name
         self._versions = f"{MODELS}{name}/versions/"
+        self._decisions = f"{MODELS}{name}/decisions/"
         self._aliases = Key(f"{MODELS}{name}/aliases.json")
 
     # Reading
@@ -147,10 +165,16 @@ class ModelRegistry:
         number = self.aliases().challenger
         return None if number is None else self.version(number)
 
+    def decision(self, number: int) -> Decision | None:
+        """Read what became of a version when it was registered, if that was decided."""
+        key = Key(f"{self._decisions}{number}.json")
+        found = self._read(key)
+        return None if found is None else _parse(Decision, found[0], key)
+
     # Writing
 
-    def register(self, candidate: Candidate) -> ModelVersion:
-        """Give a candidate the next number, or the one that it has already.
+    def register(self, trained: TrainedModel) -> ModelVersion:
+        """Give a trained model the next number, or the one that it has already.
 
         Raises:
             RefConflictError: Other trainers took every number that was tried. A retry helps.
@@ -158,11 +182,10 @@ class ModelRegistry:
         """
         for _ in range(_ATTEMPTS):
             known = self.versions()
-            version = _same(known, candidate)
+            version = _same(known, trained)
             if version is None:
-                version = self._create(candidate, known[-1].number + 1 if known else 1)
+                version = self._create(trained, known[-1].number + 1 if known else 1)
             if version is not None:
-                self._store.pin(f"model.{self.name}.{version.number}", version.manifest)
                 return version
         raise RefConflictError(
             f"Other trainers registered {self.name} {_ATTEMPTS} times meanwhile", "Try again"
@@ -191,13 +214,39 @@ class ModelRegistry:
             return aliases
         return self._move(aliases.model_copy(update={"challenger": version.number}), token)
 
-    def _create(self, candidate: Candidate, number: int) -> ModelVersion | None:
-        version = ModelVersion(**dict(candidate), number=number, created_at=self._store.clock())
+    def keep_decision(
+        self, version: ModelVersion, *, role: Role, reason: str, champion: int
+    ) -> None:
+        """Keep what became of a version; the first decision stays, whoever moves it later.
+
+        Raises:
+            StoreError: It cannot be written.
+        """
+        found = Decision(
+            version=version.number,
+            role=role,
+            reason=reason,
+            champion=champion,
+            decided_at=self._store.clock(),
+        )
+        self._claim(Key(f"{self._decisions}{version.number}.json"), found.canonical())
+
+    def _create(self, trained: TrainedModel, number: int) -> ModelVersion | None:
+        # First the pin: what has a number must never be collected.
+        pin = f"model.{self.name}.{Digest(trained.manifest).hex[:12]}"
+        self._store.pin(pin, trained.manifest)
+        version = ModelVersion(**dict(trained), number=number, created_at=self._store.clock())
+        return version if self._claim(self._key(number), version.to_json()) else None
+
+    def _claim(self, key: Key, data: bytes) -> bool:
+        """Write a file if there is none yet, and read it back; tell if it is there."""
         try:
-            self._store.backend.cas(self._key(number), version.to_json(), None)
+            self._store.backend.cas(key, data, None)
         except RefConflictError:
-            return None  # the number is taken: look again
-        return version
+            return False
+        # Without conditional writes the last of two writers wins: the first one sees that here.
+        found = self._read(key)
+        return found is not None and found[0] == data
 
     def _expect(self, champion: int | None) -> tuple[Aliases, str | None]:
         aliases, token = self._read_aliases()
@@ -233,9 +282,13 @@ class ModelRegistry:
         return sorted(int(key.removeprefix(self._versions).removesuffix(".json")) for key in keys)
 
 
-def _same(known: list[ModelVersion], candidate: Candidate) -> ModelVersion | None:
-    """Find the version that a training made, so that a repeated registration adds none."""
-    return next((each for each in known if each.manifest == candidate.manifest), None)
+def _same(known: list[ModelVersion], trained: TrainedModel) -> ModelVersion | None:
+    """Find the version with the same model, so that training it again adds none."""
+    return next((each for each in known if _what(each) == _what(trained)), None)
+
+
+def _what(model: TrainedModel) -> tuple[object, ...]:
+    return (model.model_file.digest, model.threshold, model.trained_on)
 
 
 def _parse(model: type[R], data: bytes, key: Key) -> R:

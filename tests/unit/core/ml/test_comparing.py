@@ -11,10 +11,10 @@ from airnub_prefect_starter.core.churn.telco import KEY
 from airnub_prefect_starter.core.ml.comparing import (
     core_compare_models,
     read_comparison,
-    unseen_by,
 )
 from airnub_prefect_starter.core.ml.inference_markdown import comparison_markdown
 from airnub_prefect_starter.core.ml.inference_steps import ComparisonStep
+from airnub_prefect_starter.core.ml.lineage import unseen_by
 from airnub_prefect_starter.core.store import Store, open_store
 from tests.model_kit import FEATURES, MODEL, prepared, put_champion, put_features, with_features
 

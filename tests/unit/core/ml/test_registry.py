@@ -10,9 +10,15 @@ from airnub_prefect_starter.common.errors import (
     ObjectNotFoundError,
     RefConflictError,
 )
-from airnub_prefect_starter.core.ml.registry import Aliases, Candidate, ModelRegistry
+from airnub_prefect_starter.core.ml.registry import (
+    Aliases,
+    ModelRegistry,
+    ModelVersion,
+    TrainedModel,
+)
 from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.core.store.gc import mark, sweep
+from airnub_prefect_starter.core.store.layout import Key
 from tests.ml_kit import candidate
 from tests.unit.core.store.tools import HandClock, clocked_store
 
@@ -38,7 +44,7 @@ def test_a_version_comes_back_as_it_was_registered(
     assert registry.version(1) == version
     assert version.metrics["auc"] == 0.8 + 0.04  # no digit is lost
     numbered = {"schema_version", "number", "created_at"}
-    assert Candidate.model_validate(version.model_dump(exclude=numbered)) == made
+    assert TrainedModel.model_validate(version.model_dump(exclude=numbered)) == made
 
 
 def test_a_training_has_one_number_however_often_it_is_registered(
@@ -48,6 +54,30 @@ def test_a_training_has_one_number_however_often_it_is_registered(
     assert registry.register(made) == registry.register(made)
     assert registry.register(candidate(content_store, "second")).number == 2
     assert [each.number for each in registry.versions()] == [1, 2]
+
+
+def test_a_model_that_is_trained_once_more_keeps_its_number(
+    content_store: Store, registry: ModelRegistry
+) -> None:
+    first = registry.register(candidate(content_store, "first"))
+    registry.register(candidate(content_store, "second"))
+    again = candidate(content_store, "third").model_copy(update={"model_file": first.model_file})
+    assert registry.register(again) == first
+    stricter = again.model_copy(update={"threshold": 0.5})
+    assert registry.register(stricter).number == 3
+
+
+def test_the_first_decision_on_a_version_is_kept(
+    content_store: Store, registry: ModelRegistry
+) -> None:
+    version = registry.register(candidate(content_store))
+    assert registry.decision(1) is None
+    registry.keep_decision(version, role="champion", reason="it is the first one", champion=1)
+    registry.keep_decision(version, role="challenger", reason="somebody moved it", champion=2)
+    found = registry.decision(1)
+    assert found is not None
+    assert (found.role, found.reason, found.champion) == ("champion", "it is the first one", 1)
+    assert registry.versions() == [version]
 
 
 def test_the_champion_of_before_becomes_the_challenger(
@@ -87,7 +117,7 @@ def test_trainers_that_race_get_numbers_of_their_own(content_store: Store) -> No
     made = [candidate(content_store, str(number)) for number in range(6)]
     numbers: list[int] = []
 
-    def register(each: Candidate) -> None:
+    def register(each: TrainedModel) -> None:
         numbers.append(ModelRegistry(content_store, "leavers").register(each).number)
 
     threads = [threading.Thread(target=register, args=(each,)) for each in made]
@@ -96,6 +126,39 @@ def test_trainers_that_race_get_numbers_of_their_own(content_store: Store) -> No
     for thread in threads:
         thread.join()
     assert sorted(numbers) == [1, 2, 3, 4, 5, 6]
+
+
+def test_where_the_last_writer_wins_the_first_one_takes_another_number(
+    content_store: Store, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, other = (candidate(content_store, name) for name in ("mine", "other"))
+    theirs = ModelVersion(**dict(other), number=1, created_at=content_store.clock())
+    write = content_store.backend.cas
+
+    def overwritten(key: Key, data: bytes, expect: str | None) -> str:
+        """Write as a server without conditions does where two write at once."""
+        return write(key, theirs.to_json() if key.endswith("/1.json") else data, expect)
+
+    monkeypatch.setattr(content_store.backend, "cas", overwritten)
+    assert registry.register(mine).number == 2
+    assert registry.version(1) == theirs
+
+
+def test_a_model_is_pinned_before_it_has_a_number(
+    content_store: Store, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = candidate(content_store)
+    write = content_store.backend.cas
+
+    def killed(key: Key, data: bytes, expect: str | None) -> str:
+        if key.startswith("models/"):
+            raise KeyboardInterrupt
+        return write(key, data, expect)
+
+    monkeypatch.setattr(content_store.backend, "cas", killed)
+    with pytest.raises(KeyboardInterrupt):
+        registry.register(made)
+    assert made.manifest in {digest for _, digest in content_store.pins()}
 
 
 def test_a_registered_model_survives_garbage_collection(tmp_path: Path) -> None:

@@ -25,7 +25,16 @@ from airnub_prefect_starter.core.ml.step import (
 )
 from airnub_prefect_starter.core.store import Store, open_store
 from airnub_prefect_starter.core.store.digest import Digest
-from tests.ml_kit import SPEC, TRAINING, customers, spec, store_features, store_release
+from tests.ml_kit import (
+    DUMMY,
+    FOREST,
+    SPEC,
+    TRAINING,
+    customers,
+    spec,
+    store_features,
+    store_release,
+)
 
 AS_GOOD = spec(threshold={"method": "cost"})
 """Gives the same model another threshold: it gains no AUC."""
@@ -132,8 +141,11 @@ def test_a_version_that_is_no_better_becomes_challenger(store: Store, first: Der
     assert (promotion.version.number, promotion.role) == (2, "challenger")
     assert promotion.champion.number == 1
     assert "at least 0.002" in promotion.reason
-    aliases = ModelRegistry(store, SPEC.name).aliases()
-    assert aliases == Aliases(champion=1, challenger=2)
+    registry = ModelRegistry(store, SPEC.name)
+    assert registry.aliases() == Aliases(champion=1, challenger=2)
+    kept = registry.decision(2)
+    assert kept is not None
+    assert (kept.role, kept.champion, kept.reason) == ("challenger", 1, promotion.reason)
 
 
 def test_a_better_version_becomes_champion_until_a_person_moves_it_back(
@@ -149,6 +161,29 @@ def test_a_better_version_becomes_champion_until_a_person_moves_it_back(
     registry.promote(before.version, expected=2)
     assert core_register_model(store, first).role == "challenger"
     assert registry.aliases() == Aliases(champion=1, challenger=2)
+
+
+def test_rows_that_the_champion_was_trained_on_do_not_speak_for_it(content_store: Store) -> None:
+    many = customers(2400)
+    by_heart = _lenient(spec(numeric=("charges",), candidates=(DUMMY, FOREST)))
+    before = core_register_model(content_store, _train(content_store, many, by_heart))
+    # One customer fewer, and the split is another: most of the rows held out are rows that the
+    # forest knows by heart.
+    promotion = core_register_model(content_store, _train(content_store, many[1:]))
+
+    assert before.version.kind == "random_forest"
+    assert (promotion.version.number, promotion.role) == (2, "champion")
+    counted = re.search(r"on (\d+) rows that neither was trained on", promotion.reason)
+    assert counted
+    assert 40 < int(counted[1]) < 400  # of the 480 held out
+
+
+def test_a_champion_that_knows_nearly_all_rows_stays(store: Store, first: DerivedResult) -> None:
+    core_register_model(store, first)
+    promotion = core_register_model(store, _train(store, customers()[1:]))
+
+    assert promotion.role == "challenger"
+    assert "too few to compare" in promotion.reason
 
 
 def test_a_champion_whose_features_are_gone_makes_way(store: Store, first: DerivedResult) -> None:
@@ -187,7 +222,9 @@ def test_a_version_names_the_release_that_has_its_features(
     released = features.blob.digest if holds_features else Digest.of(b"else").text
     store_release(content_store, RELEASE, released, number=7)
     result = core_train_model(content_store, spec(release=RELEASE), namespace=TRAINING)
-    assert core_register_model(content_store, result).version.release == number
+    promotion = core_register_model(content_store, result)
+    assert promotion.version.release == number
+    assert ("in no release" in promotion.reason) is not holds_features
 
 
 def _lenient(model: ModelSpec) -> ModelSpec:
