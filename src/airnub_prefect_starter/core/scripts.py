@@ -1,7 +1,8 @@
 """Scripts as child processes: output line by line, a deadline, and nothing left behind.
 
 A script gets a process group of its own, so that what it starts ends with it: at its deadline, when
-it ends by itself, and when this process is interrupted. What moves to a session of its own stays.
+it ends by itself, and when this process is interrupted. What moves to a session of its own stays,
+unheard.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import IO
 
 from airnub_prefect_starter.common.errors import ConfigError, ScriptFailedError
@@ -25,6 +26,7 @@ MAX_LINE_BYTES = 16_384
 _TAIL_LINES = 20
 _NAMED_CHARACTERS = 500
 _POLL_S = 0.05
+_KILLED_S = 1  # a killed process is gone at once, but one that nobody reaps stays in its group
 
 OnLine = Callable[[str], None]
 
@@ -70,10 +72,9 @@ def run_process(
     """
     if not script.path.is_file():
         raise ConfigError(f"There is no script {script.path}", "Correct its path")
-    tail: deque[str] = deque(maxlen=_TAIL_LINES)
     process = _start(script)
-    reader = Thread(target=_read, args=(process.stdout, on_line, tail), daemon=True)
-    reader.start()
+    assert process.stdout is not None  # noqa: S101 - it is a pipe
+    output = _Output(process.stdout, on_line)
     try:
         code = process.wait(timeout_s)
     except subprocess.TimeoutExpired as expired:
@@ -82,10 +83,47 @@ def run_process(
     finally:
         # Also after KeyboardInterrupt, and what a SIGTERM of this process's own run raises.
         _end_group(process, grace_s)
-        reader.join(grace_s)
+        tail = output.close(grace_s)
     if code != 0:
         raise ScriptFailedError(f"{script} ended {_how(code)}{_why(tail)}", exit_status=code)
-    return tuple(tail)
+    return tail
+
+
+class _Output:
+    """What a script prints: each line is handed on as it comes, the last ones are kept."""
+
+    def __init__(self, pipe: IO[bytes], on_line: OnLine) -> None:
+        self._pipe = pipe
+        self._on_line = on_line
+        self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._lock = Lock()
+        self._closed = False
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def close(self, wait_s: float) -> tuple[str, ...]:
+        """Wait for the end of the output, say if that does not come, and hand on no line after it.
+
+        Returns:
+            The last lines that are not empty.
+        """
+        self._reader.join(wait_s)
+        with self._lock:
+            if self._reader.is_alive():
+                self._on_line(f"What came {wait_s:g} s after the end or later was not read")
+            self._closed = True
+            return tuple(self._tail)
+
+    def _read(self) -> None:
+        with self._pipe:
+            for line in iter(lambda: self._pipe.readline(MAX_LINE_BYTES), b""):
+                text = line.decode(errors="replace").rstrip("\r\n")
+                with self._lock:
+                    if self._closed:
+                        return
+                    if text.strip():
+                        self._tail.append(text)
+                    self._on_line(text)
 
 
 def _start(script: Script) -> subprocess.Popen[bytes]:
@@ -99,21 +137,12 @@ def _start(script: Script) -> subprocess.Popen[bytes]:
     )
 
 
-def _read(output: IO[bytes], on_line: OnLine, tail: deque[str]) -> None:
-    with output:
-        for line in iter(lambda: output.readline(MAX_LINE_BYTES), b""):
-            text = line.decode(errors="replace").rstrip("\r\n")
-            if text.strip():
-                tail.append(text)
-            on_line(text)
-
-
 def _end_group(process: subprocess.Popen[bytes], grace_s: float) -> None:
     """End a script and what it left running: SIGTERM, then SIGKILL."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    for number, wait_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, _KILLED_S)):
         if not _signal_group(process.pid, number):
             break
-        deadline = time.monotonic() + grace_s
+        deadline = time.monotonic() + wait_s
         while _signal_group(process.pid, 0) and time.monotonic() < deadline:
             process.poll()  # an ended child that nobody asked for would count as running
             time.sleep(_POLL_S)
@@ -122,7 +151,8 @@ def _end_group(process: subprocess.Popen[bytes], grace_s: float) -> None:
 
 def _signal_group(group: int, number: int) -> bool:
     """Send a signal to a group; tell whether there is one."""
-    with suppress(ProcessLookupError):
+    # macOS refuses where all that is left of a group was not reaped yet.
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
         return True
     return False

@@ -1,14 +1,13 @@
 """Scripts as child processes: real ones, well and badly behaved."""
 
-import os
 import pickle
 import signal
+import subprocess
 import sys
 import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
-from threading import Timer
 
 import pytest
 
@@ -117,21 +116,54 @@ def test_nothing_that_it_started_is_left(write: Write, tmp_path: Path, then: str
     assert _ended(int(file.read_text()))
 
 
-def test_an_interruption_ends_it_too(write: Write, tmp_path: Path) -> None:
-    script, file = write(STUBBORN.format(then="child.wait()")), tmp_path / "pid"
+# A program whose script waits for a grandchild, and that ends as soon as that is there.
+INTERRUPTED = """
+    import os, pathlib, signal, sys, threading, time
+    from airnub_prefect_starter.core.scripts import Script, run_process
 
-    def interrupt() -> None:
+    script, file = map(pathlib.Path, sys.argv[1:])
+
+    def interrupt():
         while not (file.exists() and file.read_text()):
             time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGINT)
 
-    timer = Timer(0, interrupt)
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        run(script, str(file))
+    threading.Thread(target=interrupt, daemon=True).start()
+    run_process(Script(script, [str(file)]), print, timeout_s=60, grace_s=0.5)
+"""
 
-    timer.join()
+
+def test_an_interruption_ends_it_too(write: Write, tmp_path: Path) -> None:
+    script, file = write(STUBBORN.format(then="child.wait()")), tmp_path / "pid"
+    program = [sys.executable, "-c", textwrap.dedent(INTERRUPTED), str(script), str(file)]
+
+    done = subprocess.run(program, capture_output=True, timeout=120, check=False)
+
+    assert b"KeyboardInterrupt" in done.stderr
     assert _ended(int(file.read_text()))
+
+
+def test_what_leaves_the_group_is_not_heard_after_the_end(write: Write, tmp_path: Path) -> None:
+    child = tmp_path / "child.py"
+    child.write_text(
+        "import os, pathlib, sys, time; print('early', flush=True)\n"
+        "pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))\n"
+        "time.sleep(3); print('late', flush=True)\n"
+    )
+    detached = """
+        import pathlib, subprocess, sys, time
+        subprocess.Popen([sys.executable, *sys.argv[2:0:-1]], start_new_session=True)
+        while not pathlib.Path(sys.argv[1]).exists():
+            time.sleep(0.05)
+    """
+    file = tmp_path / "pid"
+
+    lines, _ = run(write(detached), str(file), str(child))
+
+    assert lines == ["early", "What came 0.5 s after the end or later was not read"]
+    while not _ended(int(file.read_text())):
+        time.sleep(0.1)
+    assert len(lines) == 2
 
 
 def test_it_runs_with_this_interpreter(write: Write) -> None:
