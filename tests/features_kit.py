@@ -38,5 +38,10 @@ def prepare(store: Store, table: bytes, folder: Path) -> None:
 def build(store: Store, table: bytes, folder: Path) -> DerivedResult:
     """Do what the first four stages do, with the features of the department's own file."""
     prepare(store, table, folder)
+    return build_features(store)
+
+
+def build_features(store: Store) -> DerivedResult:
+    """Do what the fourth stage does with what is prepared."""
     step = own_config(CATEGORY.config_file, FeatureStoreConfig)
     return core_build_churn_features(store, step, namespace=CATEGORY.namespace)

@@ -1,20 +1,25 @@
 import datetime as dt
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from pydantic import ValidationError
 
 from airnub_prefect_starter.common.errors import ObjectNotFoundError, PayloadError
+from airnub_prefect_starter.core import tables
+from airnub_prefect_starter.core.feature_store import profile, registry, step, table
 from airnub_prefect_starter.core.feature_store.config import FeatureStoreStep
 from airnub_prefect_starter.core.feature_store.step import FEATURES, PROFILE, REGISTRY
 from airnub_prefect_starter.core.lake.lake import Lake
 from airnub_prefect_starter.core.lake.snapshots import read_snapshot
 from airnub_prefect_starter.core.manifest_models import DerivedResult
+from airnub_prefect_starter.core.monitoring import profiles, statistics
 from airnub_prefect_starter.core.monitoring.profiles import Profile
 from airnub_prefect_starter.core.run_date import for_date
 from airnub_prefect_starter.core.store import Store, open_store
 from airnub_prefect_starter.core.tables import read_parquet
+from tests.unit.core.feature_store import kit
 from tests.unit.core.feature_store.kit import NAMESPACE, STEP, TABLE, build, prepared, put_prepared
 
 
@@ -30,8 +35,8 @@ def test_prepared_rows_become_a_table_once(content_store: Store) -> None:
     lake = Lake.of(content_store)
     assert lake.open(TABLE).version() == 0
     names = {field.name for field in lake.open(TABLE).schema().fields}
-    registry = json.loads(_output(content_store, first, REGISTRY))
-    registered = {each["name"] for each in [*registry["features"], registry["label"]]}
+    listed = json.loads(_output(content_store, first, REGISTRY))
+    registered = {each["name"] for each in [*listed["features"], listed["label"]]}
     assert names == registered | {"visitor", "event_timestamp", "created_at", "feature_version"}
     rows = read_parquet(_output(content_store, first, FEATURES))
     assert set(rows.columns) == names - {"created_at"}
@@ -59,6 +64,35 @@ def test_equal_rows_give_equal_digests_wherever_and_whenever(
     assert here.table_digest == there.table_digest
     # The snapshot is the same too: a version, and rows without the time of their writing.
     assert here.outputs == there.outputs
+
+
+def test_the_digest_is_that_of_the_steps_own_day(
+    content_store: Store, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = open_store(tmp_path_factory.mktemp("other").as_uri(), durability="none")
+    put_prepared(content_store, prepared(1, 8))
+    put_prepared(elsewhere, prepared(1, 8))
+    tomorrow = STEP.model_copy(update={"event_date": "2026-01-02"})
+    before = build(content_store)
+    here, there = build(content_store, tomorrow), build(elsewhere, tomorrow)
+
+    assert here.table_digest == there.table_digest != before.table_digest
+    assert len(Lake.of(content_store).read(TABLE)) == 2 * len(Lake.of(elsewhere).read(TABLE))
+
+
+def test_features_are_made_anew_where_any_of_their_code_has_changed(
+    content_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_prepared(content_store, prepared(1, 8))
+    build(content_store)
+    other = tmp_path / "other.py"
+    other.write_text("# corrected")
+
+    for module in (step, profile, profiles, registry, statistics, table, tables, kit):
+        with monkeypatch.context() as changed:
+            changed.setattr(module, "__file__", str(other))
+            assert build(content_store).outcome == "stored", module.__name__
+            assert build(content_store).outcome == "not_modified", module.__name__
 
 
 def test_other_rows_make_a_new_version_and_the_ref_leads_to_it(content_store: Store) -> None:
@@ -117,7 +151,7 @@ def test_the_date_must_be_one(date: str) -> None:
 
 
 def test_a_source_that_is_new_every_day_states_the_date_of_the_run() -> None:
-    step = FeatureStoreStep.model_validate({**STEP.model_dump(), "event_date": "{date}"})
-    dated = for_date(step, dt.date(2026, 1, 31))
+    daily = FeatureStoreStep.model_validate({**STEP.model_dump(), "event_date": "{date}"})
+    dated = for_date(daily, dt.date(2026, 1, 31))
 
     assert dated.event_timestamp == dt.datetime(2026, 1, 31, tzinfo=dt.UTC)

@@ -98,12 +98,18 @@ def test_no_feature_is_missing_or_of_another_type(
         feature_rows(frame, REGISTRY, _day(1))
 
 
+def test_there_must_be_rows() -> None:
+    with pytest.raises(PayloadError, match="no rows"):
+        feature_rows(compute(prepared(1)).iloc[:0], REGISTRY, _day(1))
+
+
 def test_a_table_with_a_column_that_the_registry_lost_is_refused(lake: Lake) -> None:
     registry = REGISTRY.model_copy(update={"features": REGISTRY.features[:2]})
     rows = feature_rows(compute(prepared(1)).drop(columns="plan"), registry, _day(1))
 
-    with pytest.raises(TableSchemaError, match="not in the registry: plan"):
+    with pytest.raises(TableSchemaError, match="not in the registry: plan") as caught:
         write_features(lake, TABLE, rows, registry, INFO, created_at=_day(31))
+    assert "give `table` another name" in caught.value.remedy
 
 
 def test_a_new_feature_is_missing_in_older_rows(lake: Lake) -> None:
