@@ -9,8 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -29,7 +28,7 @@ log = logging.getLogger(__name__)
 VARIABLE = "MLFLOW_TRACKING_URI"
 NUMBER = "airnub_version"
 # Each request: so long, and once more. The first that fails ends the mirroring.
-_MANNERS = {
+_REQUESTS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
@@ -51,50 +50,50 @@ def core_mirror_version(
 ) -> Mirrored:
     """Write a version's parameters, metrics, model and tags to MLflow, if a server is named.
 
-    A version that is there already is not written again; the aliases are set each time. It takes
-    a second or two, and about 20 s at most where the server does not answer; nothing is raised for
-    what is wrong with it.
+    The champion and the challenger are written too where an outage kept them out, so that no alias
+    stays with a version that lost it. A version that is there already is not written again. It
+    takes a second or two; a request that gets no answer takes 20 s and is the last one. Nothing is
+    raised for what is wrong with MLflow, its client or a model file.
 
     Args:
-        store: Where the model file and the aliases are.
+        store: Where the model files and the aliases are.
         version: What to mirror.
         uri: Address of the tracking server; None for no mirror.
         source_id: What the result is called.
 
     Raises:
-        StoreError: The store cannot be read. Retry where it is transient.
+        StoreError: The registry cannot be read. Retry where it is transient.
     """
     if not uri:
         return Mirrored(source_id=source_id, state="off", detail=f"{VARIABLE} is not set")
     if find_spec("mlflow") is None:
         return _failed(source_id, "the package mlflow-skinny is not installed (extra `mlflow`)")
-    raw = store.read_blob(version.model_file.digest)
     registry = ModelRegistry(store, version.name)
     roles = {"champion": registry.champion(), "challenger": registry.challenger()}
-    return _mirror(version, raw, roles, uri, source_id)
-
-
-def _mirror(
-    version: ModelVersion,
-    raw: bytes,
-    roles: Mapping[str, ModelVersion | None],
-    uri: str,
-    source_id: str,
-) -> Mirrored:
-    from mlflow import MlflowClient  # noqa: PLC0415 - an extra, and a second to import
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415
-
-    with _manners():
-        try:
-            client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-            number = _find(client, version) or _create(client, version, raw)
-            for role, each in roles.items():
-                _set_alias(client, role, each)
-        except (MlflowException, OSError) as error:
-            return _failed(source_id, f"{type(error).__name__}: {str(error).splitlines()[0]}")
+    try:
+        number = _mirror(store, version, roles, uri)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the model is registered here
+        return _failed(source_id, f"{type(error).__name__}: {error}".splitlines()[0].rstrip(": "))
     own = [role for role, each in roles.items() if each == version]
     detail = f"version {number} of {version.name} in MLflow, {', '.join(own) or 'no alias'}"
     return Mirrored(source_id=source_id, state="mirrored", detail=detail)
+
+
+def _mirror(
+    store: Store, version: ModelVersion, roles: Mapping[str, ModelVersion | None], uri: str
+) -> str:
+    """Write a version, and those that have a role; give its number in MLflow."""
+    for name, value in _REQUESTS.items():
+        os.environ.setdefault(name, value)  # its client reads them itself; what a person says wins
+    from mlflow import MlflowClient  # noqa: PLC0415 - an extra, and a second to import
+
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    number = _require_version(client, store, version)
+    for role, each in roles.items():
+        if each is not None:
+            held_by = _require_version(client, store, each)
+            client.set_registered_model_alias(each.name, role, held_by)
+    return number
 
 
 def _failed(source_id: str, why: str) -> Mirrored:
@@ -103,16 +102,8 @@ def _failed(source_id: str, why: str) -> Mirrored:
     return Mirrored(source_id=source_id, state="failed", detail=detail)
 
 
-@contextmanager
-def _manners() -> Iterator[None]:
-    """Bound how long MLflow's client waits, unless a person has said so; it reads these itself."""
-    ours = {name: value for name, value in _MANNERS.items() if name not in os.environ}
-    os.environ.update(ours)
-    try:
-        yield
-    finally:
-        for name in ours:
-            del os.environ[name]
+def _require_version(client: MlflowClient, store: Store, version: ModelVersion) -> str:
+    return _find(client, version) or _create(client, store, version)
 
 
 def _find(client: MlflowClient, version: ModelVersion) -> str | None:
@@ -122,29 +113,35 @@ def _find(client: MlflowClient, version: ModelVersion) -> str | None:
     return str(found[0].version) if found else None
 
 
-def _set_alias(client: MlflowClient, role: str, version: ModelVersion | None) -> None:
-    """Say which version has a part; one that was never mirrored leaves the alias as it is."""
-    if version is not None and (number := _find(client, version)):
-        client.set_registered_model_alias(version.name, role, number)
+def _create(client: MlflowClient, store: Store, version: ModelVersion) -> str:
+    from mlflow.entities import Metric, Param  # noqa: PLC0415
 
-
-def _create(client: MlflowClient, version: ModelVersion, raw: bytes) -> str:
     tags = _tags(version)
-    run = client.create_run(
-        _experiment(client, version.name), run_name=f"{version.name}-{version.number}", tags=tags
+    run_id = _require_run(client, version, tags)
+    moment = int(version.created_at.timestamp() * 1000)
+    client.log_batch(
+        run_id,
+        metrics=[Metric(name, value, moment, 0) for name, value in version.metrics.items()],
+        params=[Param(name, str(value)) for name, value in _parameters(version).items()],
     )
-    run_id = run.info.run_id
-    for name, value in _parameters(version).items():
-        client.log_param(run_id, name, value)
-    for name, number in version.metrics.items():
-        client.log_metric(run_id, name, number)
-    _log_model(client, run_id, version, raw)
+    _log_model(client, run_id, version, store.read_blob(version.model_file.digest))
     client.set_terminated(run_id)
     _require_model(client, version.name)
     created = client.create_model_version(
         version.name, source=f"runs:/{run_id}/model", run_id=run_id, tags=tags
     )
     return str(created.version)
+
+
+def _require_run(client: MlflowClient, version: ModelVersion, tags: Mapping[str, str]) -> str:
+    """Find the run that an earlier attempt left unfinished, or start one."""
+    experiment = _experiment(client, version.name)
+    wanted = f"tags.manifest = '{version.manifest}'"
+    found = client.search_runs([experiment], wanted, max_results=1)
+    if found:
+        return str(found[0].info.run_id)
+    name = f"{version.name}-{version.number}"
+    return str(client.create_run(experiment, run_name=name, tags=dict(tags)).info.run_id)
 
 
 def _experiment(client: MlflowClient, name: str) -> str:
