@@ -31,6 +31,7 @@ def publish_trainings(category: Category, results: Sequence[DerivedResult]) -> N
                 read_file(store, result, CARD).decode(),
                 read_plots(store, result),
                 output_named(result, REPORT).blob.digest,
+                department=category.department.id,
             ),
             f"Models of {category.flow_name}",
         )

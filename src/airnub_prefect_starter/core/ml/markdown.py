@@ -8,19 +8,22 @@ from airnub_prefect_starter.core.markdown import escape_markdown, image, markdow
 from airnub_prefect_starter.core.ml.promotion import Promotion
 
 
-def training_markdown(card: str, plots: Mapping[str, bytes], report: str) -> str:
+def training_markdown(
+    card: str, plots: Mapping[str, bytes], report: str, *, department: str
+) -> str:
     """Show a model card with its plots, and how to get the report.
 
     Args:
         card: Markdown.
         plots: Name → PNG.
         report: Digest of the HTML report.
+        department: In whose store it is.
     """
     parts = [
         card,
         "## Plots",
         *(image(name.capitalize(), png) for name, png in plots.items()),
-        f"The report as one HTML file: `airnub store get {report} -o report.html`",
+        f"The report as one HTML file: `airnub store get {report} -d {department} -o report.html`",
     ]
     return "\n\n".join(parts)
 
@@ -46,7 +49,7 @@ def promotions_markdown(
         )
         for each in promotions
     ]
-    header = ("model", "version", "AUC", "part", "why", "MLflow")
+    header = ("model", "version", "AUC", "role", "why", "MLflow")
     lines = [escape_markdown(each.line) for each in promotions]
     return "\n\n".join(
         [f"# {escape_markdown(title)}", markdown_table(header, rows), *(f"**{x}**" for x in lines)]

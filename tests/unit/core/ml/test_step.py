@@ -91,7 +91,8 @@ def test_the_report_has_everything_in_it(store: Store) -> None:
     assert not re.search(r"(src|href)=\"(?!data:)|<script|@import|url\(", page)
     assert read_evaluation(store, result).model_file in page
     card = read_file(store, result, CARD).decode()
-    shown = training_markdown(card, read_plots(store, result), "sha256:0")
+    shown = training_markdown(card, read_plots(store, result), "sha256:0", department="sales")
+    assert "`airnub store get sha256:0 -d sales -o report.html`" in shown
     assert shown.count("data:image/png;base64,") == 4
     for text in (page, shown):
         assert "Says who will leave." in text

@@ -35,6 +35,7 @@ def test_the_best_candidate_becomes_champion(
     assert second.version == first.version
     assert "data:image/png;base64," in shown(f"{KEY}-candidates")
     assert "All 7 gates are passed" in shown(f"{KEY}-candidates")
+    assert " -d customer_churn -o report.html`" in shown(f"{KEY}-candidates")
     assert "Champion: leavers version 1" in shown(f"{KEY}-registry")
     assert "mlflow-skinny is not installed" in shown(f"{KEY}-registry")
 
