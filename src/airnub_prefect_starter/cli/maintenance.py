@@ -216,7 +216,7 @@ def cp(
     target: Annotated[str, typer.Argument(help="Address of the store to copy into.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Copy a whole store, verified; what is there already is left alone, so it may be repeated.
+    """Copy a store but its tables, verified; what is there already stays, so it may be repeated.
 
     Example: airnub store cp file:///data/store/project_alpha s3://backup/project_alpha
     """
@@ -227,8 +227,10 @@ def cp(
     if as_json:
         show_json(asdict(report))
         return
+    others = f", {counted(report.others, 'object')} of releases and models"
     say(
         f"Copied: {counted(report.blobs, 'blob')}, {counted(report.manifests, 'manifest')} "
         f"({human_bytes(report.size_bytes)}), {counted(report.refs, 'ref')}, "
         f"{counted(report.pins, 'pin')}, {counted(report.reports, 'run report')}"
+        f"{others if report.others else ''}"
     )

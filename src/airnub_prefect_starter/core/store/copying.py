@@ -1,4 +1,4 @@
-"""Verified copies between stores: the whole of one, in the order that keeps the other sound."""
+"""Copies between stores: the whole of one, in the order that keeps the other sound."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
+from airnub_prefect_starter.common.errors import RefConflictError
 from airnub_prefect_starter.core.manifest_models import Ref
 from airnub_prefect_starter.core.store import layout
 from airnub_prefect_starter.core.store.digest import Digest
+from airnub_prefect_starter.core.store.layout import Key
 from airnub_prefect_starter.core.store.protocol import Stat
 from airnub_prefect_starter.core.store.reachable import inputs_of
 from airnub_prefect_starter.core.store.reading import READ_BYTES
@@ -17,40 +19,48 @@ from airnub_prefect_starter.core.store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class CopyReport:
-    """What was copied; what was there already is not counted."""
+    """What was copied; what was there already is not counted.
+
+    ``others`` are objects of releases, of the models' registry and of the DVC remote.
+    """
 
     blobs: int
     manifests: int
     refs: int
     pins: int
     reports: int
+    others: int
     size_bytes: int
 
 
 def copy_store(source: Store, target: Store) -> CopyReport:
-    """Copy blobs, manifests, run reports, pins and refs; every object is verified on the way.
+    """Copy blobs, manifests, run reports, pins, refs, releases and models; not tables or results.
 
-    What is copied is settled in the order refs, manifests, blobs, so that a source which is written
-    meanwhile gives no ref or manifest whose blob is left out. They are written the other way round,
-    so an interrupted copy leaves a sound store and may be run again. A ref of the target that is
-    newer stays.
+    Blobs and manifests are verified on the way. What is copied is settled in the order refs,
+    manifests, blobs, so that a source which is written meanwhile gives no ref or manifest whose
+    blob is left out. They are written the other way round, so an interrupted copy leaves a sound
+    store and may be run again. A ref of the target that is newer stays, and so do releases,
+    versions and aliases that it has.
 
     Raises:
         CorruptObjectError: An object of the source is corrupt; it is in quarantine now. No retry.
         StoreError: A store cannot be read or written.
     """
+    records = _records(source)
     refs, pins = list(source.refs()), list(source.pins())
     manifests = _manifests(source)
     blobs = list(source.backend.list(layout.BLOBS))
     blob_count, blob_bytes = _copy_objects(source, target, blobs)
     manifest_count, manifest_bytes = _copy_objects(source, target, manifests)
+    remote_count, remote_bytes = _copy_remote(source, target)
     return CopyReport(
         blobs=blob_count,
         manifests=manifest_count,
         refs=_copy_refs(refs, target),
         pins=_copy_pins(pins, target),
         reports=_copy_reports(source, target),
-        size_bytes=blob_bytes + manifest_bytes,
+        others=remote_count + _copy_records(records, target),
+        size_bytes=blob_bytes + manifest_bytes + remote_bytes,
     )
 
 
@@ -110,5 +120,44 @@ def _copy_reports(source: Store, target: Store) -> int:
     for report in source.reports():
         if layout.report_key(report.run_id, report.started_at) not in present:
             target.write_report(report)
+            count += 1
+    return count
+
+
+def _copy_remote(source: Store, target: Store) -> tuple[int, int]:
+    """Copy the objects of the DVC remote, which are named by what is in them."""
+    count = size_bytes = 0
+    for stat in source.backend.list(layout.DVC):
+        present = target.backend.stat(stat.key)
+        if present is None or present.size != stat.size:
+            with source.backend.open(stat.key) as stream, target.spool() as spool:
+                while chunk := stream.read(READ_BYTES):
+                    spool.write(chunk)
+                spool.seal()
+                digest, size = Digest(spool.digest), spool.size
+                target.backend.put(stat.key, spool, sha256=digest, size=size, if_absent=False)
+            count, size_bytes = count + 1, size_bytes + stat.size
+    return count, size_bytes
+
+
+def _records(source: Store) -> dict[Key, bytes]:
+    """Read releases and the models' registry: what names a version after the version itself."""
+    found = {}
+    for prefix in (layout.RELEASES, layout.MODELS):
+        keys = [stat.key for stat in source.backend.list(prefix)]
+        for key in sorted(keys, key=lambda each: -each.count("/")):
+            with source.backend.open(key) as stream:
+                found[key] = stream.read()
+    return found
+
+
+def _copy_records(records: dict[Key, bytes], target: Store) -> int:
+    count = 0
+    for key, data in records.items():
+        if target.backend.stat(key) is None:
+            try:
+                target.backend.cas(key, data, None)
+            except RefConflictError:
+                continue  # somebody else wrote it meanwhile: as if it had been there
             count += 1
     return count

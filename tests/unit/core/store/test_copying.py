@@ -8,11 +8,11 @@ import pytest
 from airnub_prefect_starter.common.errors import CorruptObjectError
 from airnub_prefect_starter.core.store import Store, copy_store
 from airnub_prefect_starter.core.store.digest import Digest
-from airnub_prefect_starter.core.store.layout import SHARDS, blob_key
+from airnub_prefect_starter.core.store.layout import SHARDS, Key, blob_key
 from airnub_prefect_starter.core.store.local import LocalBackend
 from airnub_prefect_starter.core.store.protocol import Stat
 from airnub_prefect_starter.core.store.verify import verify
-from tests.store_conformance import blob_of, derive, fetch, put
+from tests.store_conformance import blob_of, derive, fetch, put, read
 from tests.unit.core.store.test_records import report
 from tests.unit.core.store.tools import HandClock, clocked_store, local_store
 
@@ -24,14 +24,37 @@ def test_copies_everything_once(tmp_path: Path) -> None:
     derive(source, b"table", "airports")
     source.pin("audit", digest)
     source.write_report(report("run-1", 1))
+    others = {
+        Key("releases/shop/release-1.json"): b"1",
+        Key("dvc/files/md5/c4/ca4238a0b923820dcc509a6f75849b"): b"1",
+        Key("models/shop/aliases.json"): b"{}",
+        Key("models/shop/versions/1.json"): b"1",
+    }
+    for key, data in others.items():
+        put(source.backend, data, key=key)
     first = copy_store(source, target)
     assert (first.blobs, first.manifests, first.refs, first.pins, first.reports) == (2, 2, 2, 1, 1)
     assert list(target.refs()) == list(source.refs())
     assert list(target.pins()) == list(source.pins())
     assert list(target.reports()) == list(source.reports())
+    assert {key: read(target.backend, key) for key in others} == others
+    assert first.others == len(others)
     assert verify(target, level="deep").ok
     second = copy_store(source, target)
     assert (second.blobs, second.manifests, second.refs, second.pins, second.reports) == ((0,) * 5)
+    assert second.others == 0
+
+
+def test_keeps_releases_and_aliases_of_the_target(tmp_path: Path) -> None:
+    source = clocked_store(tmp_path / "a", HandClock())
+    target = clocked_store(tmp_path / "b", HandClock())
+    keys = [Key("releases/shop/release-1.json"), Key("models/shop/aliases.json")]
+    for key in keys:
+        put(source.backend, b"theirs", key=key)
+        put(target.backend, b"ours", key=key)
+
+    assert copy_store(source, target).others == 0
+    assert {read(target.backend, key) for key in keys} == {b"ours"}
 
 
 def test_keeps_newer_refs_of_the_target(tmp_path: Path) -> None:
