@@ -29,6 +29,7 @@ from airnub_prefect_starter.core.store.spool import Spool
 from airnub_prefect_starter.core.store.store import Store
 
 Level = Literal["meta", "checksum", "deep"]
+_FETCHED_BY = ("http://", "https://")
 Refetch = Callable[[Source, Spool], None]
 """Fetches a source into a spool without validators; raises ``SourceError`` if it cannot."""
 
@@ -255,7 +256,7 @@ class _Verification:
         manifest = self._fetched(violation)
         if manifest is None:
             return violation
-        if not manifest.verbatim:
+        if not manifest.verbatim or not manifest.source.url.startswith(_FETCHED_BY):
             return _unrepaired(violation, "it cannot be refetched by address: run its stage")
         digest = layout.digest_of(violation.key)
         with self._store.spool() as spool:

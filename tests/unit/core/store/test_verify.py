@@ -137,6 +137,23 @@ def test_accepts_only_the_same_bytes_as_a_repair(store: Store) -> None:
     assert not list(store.backend.list("blobs/sha256/" + Digest.of(b"newer").hex[:2]))
 
 
+def test_says_what_no_address_leads_to_and_repairs_the_rest(store: Store) -> None:
+    damage(store, "MissingBlob")
+    source = Source(url="file:table.csv", final_url="file:table.csv")
+    with store.spool() as spool:
+        spool.write(b"of a file")
+        committed = store.commit_fetch(FetchCommit("alpha", "table", source, spool))
+    key = blob_key(blob_of(committed))
+    store.backend.delete([key])
+
+    report = verify(store, repair=lambda _, spool: spool.write(DATA))
+
+    found = {each.key: each for each in report.violations}
+    assert not found.pop(key).repaired
+    assert "run its stage" in next(e.detail for e in report.violations if e.key == key)
+    assert [each.repaired for each in found.values()] == [True]
+
+
 def test_goes_on_where_the_manifest_is_damaged_too(store: Store) -> None:
     damage(store, "MissingBlob")
     ref = store.ref("alpha", "airports")
