@@ -17,11 +17,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import Field
+
+from airnub_prefect_starter.common.clock import utc_now
 from airnub_prefect_starter.common.settings import find_project_root, load_settings
-from airnub_prefect_starter.core.churn.features import ChurnFeatures
-from airnub_prefect_starter.core.configuration import YamlDocument, validate_value
-from airnub_prefect_starter.core.feature_store.config import FeatureStoreStep
+from airnub_prefect_starter.core.churn.features import ChurnFeatureStep
+from airnub_prefect_starter.core.configuration import (
+    ConfigModel,
+    Model,
+    YamlDocument,
+    validate,
+)
 from airnub_prefect_starter.core.ml.config import ModelSpec
+from airnub_prefect_starter.core.run_date import date_before, for_date
 from airnub_prefect_starter.data_science.program import RootOption, run_program, say
 
 _VALUES = Path("configs", "variables", "dept_customer_churn")
@@ -104,8 +112,12 @@ class Paths:
         """Give a model's file."""
         return self.models / f"{name}.skops"
 
+    def rejected(self, name: str) -> Path:
+        """Give the file of the evaluation of a model that missed a gate, and was not kept."""
+        return self.models / f"{name}.rejected.json"
+
     def evaluation(self, name: str) -> Path:
-        """Give the file of what a model is worth."""
+        """Give the file of a model's evaluation."""
         return self.models / f"{name}.json"
 
 
@@ -118,15 +130,19 @@ def paths(root: Path | None = None) -> Paths:
     return Paths(root.resolve() if root else find_project_root())
 
 
-def feature_options() -> tuple[FeatureStoreStep, ChurnFeatures]:
-    """Read the list of features and their thresholds, those of the department's feature store.
+class _Training(ConfigModel):
+    models: tuple[ModelSpec, ...] = Field(min_length=1)
+
+
+def feature_step() -> ChurnFeatureStep:
+    """Read the features and their thresholds, those of the department's feature store.
+
+    A ``{date}`` in it is yesterday, as for a run of today.
 
     Raises:
         ConfigError: The file is wrong; one line per mistake. No retry.
     """
-    values = dict(_read(FEATURES_YAML).value)
-    engineered = validate_value(values.pop("engineered", {}), ChurnFeatures, str(FEATURES_YAML))
-    return validate_value(values, FeatureStoreStep, str(FEATURES_YAML)), engineered
+    return for_date(_read(FEATURES_YAML, ChurnFeatureStep), date_before(utc_now()))
 
 
 def model_spec() -> ModelSpec:
@@ -135,8 +151,7 @@ def model_spec() -> ModelSpec:
     Raises:
         ConfigError: The file is wrong; one line per mistake. No retry.
     """
-    values = _read(MODEL_YAML).value
-    return validate_value(values["models"][0], ModelSpec, str(MODEL_YAML))
+    return _read(MODEL_YAML, _Training).models[0]
 
 
 def written(path: Path, data: bytes) -> Path:
@@ -146,8 +161,8 @@ def written(path: Path, data: bytes) -> Path:
     return path
 
 
-def _read(file: Path) -> YamlDocument:
-    return YamlDocument(load_settings().project_root / file, str(file))
+def _read(file: Path, model: type[Model]) -> Model:
+    return validate(YamlDocument(load_settings().project_root / file, str(file)), model)
 
 
 def main(root: RootOption = None) -> None:

@@ -37,10 +37,10 @@ PARTNER = "partner_feed"
 
 
 def fetch_table(source: str) -> bytes:
-    """Get the table from an address or path, or make one up; a digest in the address is checked.
+    """Get the table, or make a synthetic one; a digest in the address is checked.
 
     Args:
-        source: An address, a path, or ``sample`` for a made-up table of the same form.
+        source: An address, a path, or ``sample`` for a synthetic table of the same form.
 
     Raises:
         ConfigError: It is no address of a file, or there is no such file. No retry.
@@ -108,7 +108,7 @@ def main(
         str | None,
         typer.Option(
             metavar="PATH|URL",
-            help="The table; by default that of the settings, else a made-up one ('sample').",
+            help="The table; by default that of the settings, else a synthetic one ('sample').",
         ),
     ] = None,
     drop_identical_sources: Annotated[

@@ -14,7 +14,7 @@ from airnub_prefect_starter.core.feature_store.table import feature_rows
 from airnub_prefect_starter.core.tables import read_parquet, write_parquet
 from airnub_prefect_starter.data_science.config_ds import (
     Paths,
-    feature_options,
+    feature_step,
     paths,
     written,
 )
@@ -28,9 +28,9 @@ def engineer(found: Paths) -> pd.DataFrame:
         ObjectNotFoundError: There are no prepared rows yet. No retry.
         TableSchemaError: The registry and what is computed differ. No retry.
     """
-    step, engineered = feature_options()
+    step = feature_step()
     prepared = read_parquet(require(found.prepared, "dataset_processing").read_bytes())
-    computed = add_churn_features(prepared, engineered)
+    computed = add_churn_features(prepared, step.engineered)
     rows = feature_rows(computed, step.registry, step.event_timestamp)
     written(found.features, write_parquet(rows))
     return rows

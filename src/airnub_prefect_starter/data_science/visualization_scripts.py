@@ -11,12 +11,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from airnub_prefect_starter.core.ml.config import ModelSpec
-from airnub_prefect_starter.core.ml.evaluation import Evaluation
 from airnub_prefect_starter.core.ml.plots import draw_training
 from airnub_prefect_starter.core.ml.rows import training_rows
 from airnub_prefect_starter.core.ml.training import Training
 from airnub_prefect_starter.core.tables import read_parquet
 from airnub_prefect_starter.data_science.config_ds import Paths, model_spec, paths, written
+from airnub_prefect_starter.data_science.modeling.train import read_trained
 from airnub_prefect_starter.data_science.program import RootOption, require, run_program, say
 
 
@@ -25,6 +25,7 @@ def draw(found: Paths, spec: ModelSpec) -> list[Path]:
 
     Raises:
         ObjectNotFoundError: There are no features, or no model yet. No retry.
+        DigestMismatchError: The model file is not the one that was evaluated. No retry.
     """
     return [
         written(found.figures / f"{name}.png", png)
@@ -37,12 +38,13 @@ def last_training(found: Paths, spec: ModelSpec) -> Training:
 
     Raises:
         ObjectNotFoundError: It has not run yet, or its model missed a gate. No retry.
+        DigestMismatchError: The model file is not the one that was evaluated. No retry.
     """
     rows = read_parquet(require(found.features, "feature_engineering").read_bytes())
-    about = require(found.evaluation(spec.name), "modeling.train").read_bytes()
+    evaluation, model_file = read_trained(found, spec)
     return Training(
-        evaluation=Evaluation.model_validate_json(about),
-        model_file=require(found.model(spec.name), "modeling.train").read_bytes(),
+        evaluation=evaluation,
+        model_file=model_file,
         rows=training_rows(rows, spec),
         scores=read_parquet(require(found.held_out, "modeling.train").read_bytes()),
     )

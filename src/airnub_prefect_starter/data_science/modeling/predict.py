@@ -17,11 +17,11 @@ import typer
 from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.core.ml import model_files
 from airnub_prefect_starter.core.ml.config import ModelSpec
-from airnub_prefect_starter.core.ml.evaluation import Evaluation
 from airnub_prefect_starter.core.ml.rows import model_input
 from airnub_prefect_starter.core.ml.training import positive_scores
 from airnub_prefect_starter.core.tables import read_parquet
 from airnub_prefect_starter.data_science.config_ds import Paths, model_spec, paths, written
+from airnub_prefect_starter.data_science.modeling.train import read_trained
 from airnub_prefect_starter.data_science.program import RootOption, require, run_program, say
 
 
@@ -33,9 +33,7 @@ def predict(found: Paths, spec: ModelSpec, rows: pd.DataFrame) -> pd.DataFrame:
         DigestMismatchError: The model file is not the one that was evaluated. No retry.
         PayloadError: The rows lack a feature. No retry.
     """
-    about = require(found.evaluation(spec.name), "modeling.train").read_bytes()
-    evaluation = Evaluation.model_validate_json(about)
-    raw = require(found.model(spec.name), "modeling.train").read_bytes()
+    evaluation, raw = read_trained(found, spec)
     model = model_files.load(raw, evaluation.model_file)
     scores = positive_scores(model, model_input(rows, spec.numeric, spec.categorical))
     threshold = evaluation.best.test.at_threshold.threshold
