@@ -122,6 +122,7 @@ INTERRUPTED = """
     from airnub_prefect_starter.core.scripts import Script, run_process
 
     script, file = map(pathlib.Path, sys.argv[1:])
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 
     def interrupt():
         while not (file.exists() and file.read_text()):
