@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from airnub_prefect_starter.common.names import Category
 from airnub_prefect_starter.core.manifest_models import DerivedResult
 from airnub_prefect_starter.core.ml.inference_markdown import drift_markdown
-from airnub_prefect_starter.core.ml.watching import read_drift
+from airnub_prefect_starter.core.ml.step import output_named
+from airnub_prefect_starter.core.ml.watching import PAGE, read_drift
 from airnub_prefect_starter.core.monitoring.results import CheckResult
 from airnub_prefect_starter.tasks.fan_out import Outcomes, describe_failure
 from airnub_prefect_starter.tasks.monitoring import publish_checked
@@ -19,7 +20,11 @@ def publish_drift(category: Category, result: DerivedResult) -> list[DerivedResu
         PartialFailureError: It holds something critical; the report is among its results. No retry.
     """
     report, plot = read_drift(department_store(category.department), result)
-    markdown = drift_markdown(category.flow_name, report, plot)
+    page = output_named(result, PAGE).blob.digest
+    markdown = (
+        f"{drift_markdown(category.flow_name, report, plot)}\n\nAs one HTML file: "
+        f"`airnub store get {page} -d {category.department.id} -o drift.html`"
+    )
     return publish_checked(category, result, markdown, report.results)
 
 

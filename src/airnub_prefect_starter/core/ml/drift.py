@@ -81,7 +81,7 @@ def find_drift(profile: Profile, rows: pd.DataFrame, limits: DriftLimits) -> lis
 def find_score_drift(
     profile: Profile, reference: Floats, scores: Floats, limits: DriftLimits
 ) -> CheckResult:
-    """Compare the probabilities that a model gives with those that it gave its training rows."""
+    """Compare the probabilities of a model with those of the rows held out of its training."""
     return number_drift(_watch(profile, limits), SCORE, number_profile(reference), scores)
 
 

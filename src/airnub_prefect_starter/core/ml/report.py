@@ -1,4 +1,4 @@
-"""The report of a training: one HTML file with everything in it, a pure function."""
+"""Reports of a training and on drift: one HTML file with everything in it each, pure functions."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from airnub_prefect_starter.common.utils import generate_sha256_hash
 from airnub_prefect_starter.core.ml.card import ModelCard
+from airnub_prefect_starter.core.ml.drift import DriftReport
 from airnub_prefect_starter.core.ml.evaluation import Evaluation
 from airnub_prefect_starter.core.ml.gates import shown
+from airnub_prefect_starter.core.monitoring.results import SEVERITY
 
 HTML = "text/html"
+TRAINING, DRIFT = "report.html.jinja", "drift.html.jinja"
+_STYLE = "style.css.jinja"
 _TEMPLATES = Path(__file__).parent / "templates"
-_NAME = "report.html.jinja"
 
 
 def render_report(card: ModelCard, found: Evaluation, plots: Mapping[str, bytes]) -> str:
@@ -24,22 +27,39 @@ def render_report(card: ModelCard, found: Evaluation, plots: Mapping[str, bytes]
 
     Everything is escaped; no script, no address outside the file.
     """
-    return _template().render(
+    return _render(
+        TRAINING,
         card=card,
         found=found,
         best=found.best,
         candidates=sorted(found.candidates, key=lambda each: -each.cv_auc),
-        plots={name: base64.b64encode(png).decode() for name, png in plots.items()},
+        plots={name: _text(png) for name, png in plots.items()},
     )
 
 
-def template_digest() -> str:
-    """Give the SHA-256 of the layout: what the report is made of beside code."""
-    return generate_sha256_hash(_TEMPLATES / _NAME)
+def render_drift(report: DriftReport, plot: bytes) -> str:
+    """Lay out what has drifted, the worst first; as `render_report`."""
+    results = sorted(report.results, key=lambda each: (-SEVERITY[each.level], -(each.value or 0)))
+    return _render(DRIFT, report=report, results=results, plot=_text(plot))
+
+
+def template_digest(name: str) -> str:
+    """Give the SHA-256 of a layout: what a report is made of beside code."""
+    return generate_sha256_hash(
+        b"".join((_TEMPLATES / each).read_bytes() for each in (name, _STYLE))
+    )
+
+
+def _text(png: bytes) -> str:
+    return base64.b64encode(png).decode()
+
+
+def _render(name: str, **values: object) -> str:
+    return _environment().get_template(name).render(**values)
 
 
 @cache
-def _template() -> Template:
+def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         undefined=StrictUndefined,
@@ -50,4 +70,4 @@ def _template() -> Template:
     environment.filters.update(
         count="{:,}".format, percent="{:.1%}".format, four="{:.4f}".format, gate=shown
     )
-    return environment.get_template(_NAME)
+    return environment

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
+from airnub_prefect_starter.common.errors import ObjectNotFoundError
 from airnub_prefect_starter.core.derivation import (
     Derivation,
     code_digest,
@@ -39,7 +40,7 @@ from airnub_prefect_starter.core.ml.card import card_markdown, make_card
 from airnub_prefect_starter.core.ml.config import ModelSpec
 from airnub_prefect_starter.core.ml.evaluation import Evaluation
 from airnub_prefect_starter.core.ml.plots import draw_training
-from airnub_prefect_starter.core.ml.report import HTML, render_report, template_digest
+from airnub_prefect_starter.core.ml.report import HTML, TRAINING, render_report, template_digest
 from airnub_prefect_starter.core.ml.training import Training, train
 from airnub_prefect_starter.core.plots import PNG
 from airnub_prefect_starter.core.store import Store
@@ -74,7 +75,7 @@ def core_train_model(
     inputs = (features, *_release(store, spec))
     parameters = {
         "code": training_code(),
-        "layout": template_digest(),
+        "layout": template_digest(TRAINING),
         "spec": spec.parameters(),
     }
     derivation = Derivation(namespace, spec.source_id, inputs, parameters)
@@ -82,7 +83,7 @@ def core_train_model(
     if unchanged:
         return unchanged
     trained = train(read_parquet(store.read_blob(features.blob)), spec)
-    outputs = _put(store, _files(trained, spec, inputs))
+    outputs = put_files(store, _files(trained, spec, inputs))
     return commit(store, derivation, outputs, run=run or RunInfo())
 
 
@@ -117,8 +118,18 @@ def read_file(store: Store, result: DerivedResult, name: str) -> bytes:
 
 
 def output_named(result: DerivedResult, name: str) -> DerivedOutput:
-    """Find an output by its name."""
-    return next(output for output in result.outputs if output.name == name)
+    """Find an output by its name.
+
+    Raises:
+        ObjectNotFoundError: There is none. No retry.
+    """
+    for output in result.outputs:
+        if output.name == name:
+            return output
+    raise ObjectNotFoundError(
+        f"{result.namespace}/{result.source_id} has no output {name}",
+        "Run its stage again with this version of the project",
+    )
 
 
 def model_file_name(found: Evaluation) -> str:
@@ -147,7 +158,8 @@ def _files(
     }
 
 
-def _put(store: Store, files: Mapping[str, tuple[bytes, str]]) -> Iterator[DerivedOutput]:
+def put_files(store: Store, files: Mapping[str, tuple[bytes, str]]) -> Iterator[DerivedOutput]:
+    """Store files, each with its media type, as outputs of a derivation."""
     for name, (raw, media_type) in files.items():
         blob, _ = store.put_bytes(raw, media_type=media_type)
         yield DerivedOutput(name=name, blob=blob)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
-
-import pandas as pd
+from collections.abc import Mapping
 
 from airnub_prefect_starter.core.derivation import (
     Derivation,
@@ -15,21 +13,20 @@ from airnub_prefect_starter.core.derivation import (
     read_input,
 )
 from airnub_prefect_starter.core.feature_store.step import PROFILE
-from airnub_prefect_starter.core.manifest_models import (
-    DerivedOutput,
-    DerivedResult,
-    RunInfo,
-)
-from airnub_prefect_starter.core.ml import drift
+from airnub_prefect_starter.core.manifest_models import DerivedInput, DerivedResult, RunInfo
+from airnub_prefect_starter.core.ml import drift, plots, report
 from airnub_prefect_starter.core.ml.drift import DriftReport, find_drift, find_score_drift
 from airnub_prefect_starter.core.ml.inference_steps import DriftLimits, DriftStep
 from airnub_prefect_starter.core.ml.lineage import (
     blob_of,
     features_of,
+    held_out_keys,
     model_input_of,
     parameters_of,
 )
 from airnub_prefect_starter.core.ml.plots import plot_drift
+from airnub_prefect_starter.core.ml.report import HTML, render_drift, template_digest
+from airnub_prefect_starter.core.ml.step import put_files, read_file
 from airnub_prefect_starter.core.model_inference import ServedModel, load_model
 from airnub_prefect_starter.core.monitoring import profiles, statistics
 from airnub_prefect_starter.core.monitoring.profiles import Profile
@@ -38,9 +35,9 @@ from airnub_prefect_starter.core.plots import PNG
 from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.core.tables import read_parquet
 
-DRIFT, PLOT = "drift.json", "drift.png"
+DRIFT, PAGE, PLOT = "drift.json", "drift.html", "drift.png"
 _JSON = "application/json"
-_MODULES = (drift, profiles, statistics)
+_MODULES = (drift, plots, profiles, report, statistics)
 
 
 def core_watch_drift(
@@ -48,9 +45,9 @@ def core_watch_drift(
 ) -> DerivedResult:
     """Compare the newest features, and their scores, with those the champion was trained on.
 
-    Outputs are ``drift.json`` and ``drift.png``. What is critical is in the report: who publishes
-    it fails the run. Nothing is done where features, champion, options and code are those of the
-    last run.
+    Outputs are ``drift.json``, ``drift.html`` and ``drift.png``. What is critical is in the report:
+    who publishes it fails the run. Nothing is done where features, champion, options and code are
+    those of the last run.
 
     Raises:
         ObjectNotFoundError: There are no features, or no champion. No retry before there are.
@@ -64,6 +61,7 @@ def core_watch_drift(
     inputs = (batch, reference, model_input_of(store, version))
     parameters = {
         "code": code_digest(*_MODULES, sys.modules[__name__]),
+        "layout": template_digest(report.DRIFT),
         "step": parameters_of(step),
         "model_version": version.number,
     }
@@ -71,9 +69,25 @@ def core_watch_drift(
     unchanged = find_unchanged(store, derivation)
     if unchanged:
         return unchanged
+    files = _files(_find(store, model, step, batch), step.limits)
+    return commit(store, derivation, put_files(store, files), run=run or RunInfo())
+
+
+def _find(store: Store, model: ServedModel, step: DriftStep, batch: DerivedInput) -> DriftReport:
+    version, reference = model.version, features_of(model.version)
     rows, trained = (read_parquet(store.read_blob(each.blob)) for each in (batch, reference))
-    results = _compared(store, model, rows, trained, step.limits)
-    report = DriftReport(
+    profile = Profile.model_validate_json(
+        store.read_blob(blob_of(store, reference.manifest, PROFILE))
+    )
+    # What a model says of the rows it was fitted on is too sure to compare others with.
+    unseen = trained[trained[version.key].astype(str).isin(held_out_keys(store, version))]
+    results = (
+        *find_drift(profile, rows, step.limits),
+        find_score_drift(
+            profile, model.probabilities(unseen), model.probabilities(rows), step.limits
+        ),
+    )
+    return DriftReport(
         model=step.model,
         version=version.number,
         reference=reference.manifest,
@@ -82,31 +96,15 @@ def core_watch_drift(
         health=health(results, ScoreLimits()),
         results=results,
     )
-    return commit(store, derivation, _put(store, report, step.limits), run=run or RunInfo())
 
 
-def _compared(
-    store: Store,
-    model: ServedModel,
-    rows: pd.DataFrame,
-    trained: pd.DataFrame,
-    limits: DriftLimits,
-) -> tuple[CheckResult, ...]:
-    blob = blob_of(store, features_of(model.version).manifest, PROFILE)
-    profile = Profile.model_validate_json(store.read_blob(blob))
-    before, now = model.probabilities(trained), model.probabilities(rows)
-    return (
-        *find_drift(profile, rows, limits),
-        find_score_drift(profile, before, now, limits),
-    )
-
-
-def _put(store: Store, report: DriftReport, limits: DriftLimits) -> Iterator[DerivedOutput]:
-    drawn = plot_drift(stability(report.results), limits.warning, limits.critical)
-    files = {DRIFT: (report.model_dump_json(indent=1).encode(), _JSON), PLOT: (drawn, PNG)}
-    for name, (raw, media_type) in files.items():
-        blob, _ = store.put_bytes(raw, media_type=media_type)
-        yield DerivedOutput(name=name, blob=blob)
+def _files(found: DriftReport, limits: DriftLimits) -> Mapping[str, tuple[bytes, str]]:
+    drawn = plot_drift(stability(found.results), limits.warning, limits.critical)
+    return {
+        DRIFT: (found.model_dump_json(indent=1).encode(), _JSON),
+        PAGE: (render_drift(found, drawn).encode(), HTML),
+        PLOT: (drawn, PNG),
+    }
 
 
 def stability(results: tuple[CheckResult, ...]) -> Mapping[str, float]:
@@ -124,6 +122,5 @@ def read_drift(store: Store, result: DerivedResult) -> tuple[DriftReport, bytes]
     Raises:
         StoreError: They cannot be read.
     """
-    blobs = {output.name: output.blob.digest for output in result.outputs}
-    report = DriftReport.model_validate_json(store.read_blob(blobs[DRIFT]))
-    return report, store.read_blob(blobs[PLOT])
+    found = DriftReport.model_validate_json(read_file(store, result, DRIFT))
+    return found, read_file(store, result, PLOT)

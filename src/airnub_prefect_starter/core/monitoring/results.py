@@ -18,7 +18,7 @@ _ADVICE = {
     "duplicates": "Correct the key, or the contract that should have refused the rows",
     "rejected": "Read the refused rows in quarantine/, and tell the source's owner",
     "schema": "Adapt the contract, then raise `reference` to accept the new columns",
-    "drift": "See what changed in the source; raise `reference` if the change is to stay",
+    "drift": "See what changed in the source; if it is to stay, raise `reference` or train again",
     "unknown": "Ask the source's owner what the values mean, then train a model that knows them",
     "reading": "See what is damaged, or correct the check's columns and SQL",
     "presence": "Run the stage that writes it",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from airnub_prefect_starter.common.errors import ObjectNotFoundError
 from airnub_prefect_starter.core.ml.drift import SCORE, DriftReport
 from airnub_prefect_starter.core.ml.inference_markdown import drift_markdown
 from airnub_prefect_starter.core.ml.inference_steps import DriftStep
-from airnub_prefect_starter.core.ml.watching import core_watch_drift, read_drift
+from airnub_prefect_starter.core.ml.step import read_file
+from airnub_prefect_starter.core.ml.watching import PAGE, core_watch_drift, read_drift
+from airnub_prefect_starter.core.model_inference import load_model
 from airnub_prefect_starter.core.store import Store, open_store
 from tests.model_kit import (
     CATEGORICAL,
@@ -46,9 +49,27 @@ def test_the_rows_of_training_have_not_drifted(store: Store) -> None:
 
     assert (first.outcome, second.outcome) == ("stored", "not_modified")
     assert {each.column for each in report.results} == {*NUMERIC, *CATEGORICAL, SCORE}
-    assert {each.value for each in report.results} == {0}
+    assert {each.value for each in report.results if each.column != SCORE} == {0}
     assert report.health.status == "healthy"
     assert "16 checks found nothing" in drift_markdown("Title", report, plot)
+
+
+def test_the_page_has_everything_in_it(store: Store) -> None:
+    put_features(store, FRAME.assign(gender="<b>none</b>"))
+    page = read_file(store, core_watch_drift(store, STEP, namespace=SPACE), PAGE).decode()
+
+    assert page.count("data:image/png;base64,") == 1
+    assert not re.search(r"(src|href)=\"(?!data:)|<script|@import|url\(", page)
+    assert "<td>gender</td><td>unknown</td>" in page
+    assert "<b>none" not in page
+
+
+def test_scores_are_compared_with_those_of_rows_that_the_model_had_not_seen(store: Store) -> None:
+    unseen = load_model(store, MODEL).probabilities(FRAME[::4])
+
+    score = next(each for each in _watch(store).results if each.column == SCORE)
+
+    assert f"mean {unseen.mean():,.4g} " in score.message
 
 
 def test_a_batch_without_two_year_contracts_is_critical(store: Store) -> None:

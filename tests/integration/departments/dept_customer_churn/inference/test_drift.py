@@ -33,6 +33,7 @@ def test_what_has_drifted_fails_the_run_after_all_is_kept_and_told(store: Store)
     assert "drift of features/customer Contract: PSI" in (drifted.message or "")
     assert len(Lake.of(store).read("gold/churn_scores")) < 600
     assert "**critical**" in shown(artifact_key(CATEGORY.deployment, "report"))
+    assert " -d customer_churn -o drift.html`" in shown(artifact_key(CATEGORY.deployment, "report"))
     assert "drift features/customer Contract" in shown(artifact_key(STAGE.deployment, "alerts"))
     kept = Lake.of(store).read("ops/alerts")
     assert set(kept[kept["column"] == "Contract"]["level"]) == {"critical"}
