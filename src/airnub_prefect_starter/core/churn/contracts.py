@@ -158,8 +158,8 @@ def _by_rule(name: str, problems: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _examples(rows: pd.DataFrame) -> tuple[str, ...]:
-    found = rows.head(MAX_EXAMPLES)
+    found, label = rows.head(MAX_EXAMPLES), rows.index.name or "row"
     return tuple(
-        f"row {row}: {', '.join(f'{name}={value}' for name, value in values.items())}"
+        f"{label} {row}: {', '.join(f'{name}={value}' for name, value in values.items())}"
         for row, values in zip(found.index, found.to_dict("records"), strict=True)
     )

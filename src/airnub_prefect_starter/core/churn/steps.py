@@ -39,6 +39,13 @@ class ValidationStep(ConfigModel):
             raise ValueError(f"parts must be the refs of {', '.join(SPLITS)}, each once")
         return self
 
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        names = [ref.partition("/")[2] for ref in (*self.parts, *self.feeds)]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two sources have the name {', '.join(repeated)}")
+        return self
+
 
 class PreparationStep(ConfigModel):
     """The table to make of what was validated."""

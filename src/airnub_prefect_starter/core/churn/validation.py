@@ -199,7 +199,8 @@ def _copy(name: str, copied: tuple[str, ...], rows: int, *, dropped: bool) -> Fi
 def _merge(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     # Repeated keys are found on their own; each with each, they would be many rows here.
     merged = merge_parts({name: part.drop_duplicates(KEY) for name, part in parts.items()})
-    return merged.set_axis(pd.RangeIndex(1, len(merged) + 1, name="row"), axis=0)
+    # A row of the merged table is none of any file: its customer says which.
+    return merged.set_axis(pd.Index(merged[KEY], name="customer"), axis=0)
 
 
 def _schema(name: str) -> tables.TableSchema:

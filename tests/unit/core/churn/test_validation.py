@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from airnub_prefect_starter.common.errors import ContractError, ObjectNotFoundError, PayloadError
 from airnub_prefect_starter.core.churn.findings import Validation, validation_markdown
 from airnub_prefect_starter.core.churn.sources import read_columns
+from airnub_prefect_starter.core.churn.steps import ValidationStep
 from airnub_prefect_starter.core.churn.telco import NAMES, SPLITS
 from airnub_prefect_starter.core.churn.validation import (
     core_accept_sources,
@@ -89,7 +91,9 @@ def test_each_broken_rule_is_found_with_its_row(
     (error,) = [each for each in found.errors if each.source == source]
     assert rule in error.rule
     assert error.rows == 1
-    assert error.examples[0].startswith(f"row {row}: ")
+    key = _LINES[row].partition(b",")[0].decode()
+    where = f"row {row}" if source in SPLITS else f"customer {key}"
+    assert error.examples[0].startswith(f"{where}: ")
     assert not found.passed
 
 
@@ -103,6 +107,26 @@ def test_a_table_without_rows_is_refused() -> None:
     found = _validated(_LINES[0])
 
     assert {each.rule for each in found.errors} == {"a source has rows"}
+
+
+def test_a_broken_rule_of_customers_that_a_part_lacks_names_the_right_one() -> None:
+    raw = {name: read_columns(TABLE, columns, name) for name, columns in SPLITS.items()}
+    customers, billing = raw["customers"], raw["billing"]
+    key = str(customers.loc[customers["tenure"] == "72", "customerID"].iloc[-1])
+    billing.loc[billing["customerID"] == key, "TotalCharges"] = " "
+    raw["services"] = raw["services"].iloc[1:]
+
+    found = validate(raw, drop_identical_sources=True)
+
+    (example,) = (each.examples[0] for each in found.errors if "is blank" in each.rule)
+    assert example.startswith(f"customer {key}: ")
+
+
+def test_sources_have_different_names() -> None:
+    feeds = ("first.feeds/partner_feed", "second.feeds/partner_feed")
+
+    with pytest.raises(ValidationError, match="two sources have the name partner_feed"):
+        ValidationStep(parts=VALIDATED.parts, feeds=feeds)
 
 
 def test_every_part_must_have_every_customer() -> None:

@@ -84,15 +84,14 @@ def test_features_are_made_anew_where_any_of_their_code_has_changed(
     content_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_prepared(content_store, prepared(1, 8))
-    build(content_store)
     other = tmp_path / "other.py"
     other.write_text("# corrected")
 
     for module in (step, profile, profiles, registry, statistics, table, tables, kit):
+        build(content_store)
         with monkeypatch.context() as changed:
             changed.setattr(module, "__file__", str(other))
             assert build(content_store).outcome == "stored", module.__name__
-            assert build(content_store).outcome == "not_modified", module.__name__
 
 
 def test_other_rows_make_a_new_version_and_the_ref_leads_to_it(content_store: Store) -> None:
