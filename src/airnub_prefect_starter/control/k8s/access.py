@@ -29,6 +29,8 @@ _IN_CLUSTER = re.compile(r"([^.]+)\.([^.]+)\.svc(\..+)?")
 # What a person may have set for other servers and stores.
 _FOREIGN = ("PREFECT_", "AWS_")
 _PASSED_ON = ("PREFECT_LOGGING_",)
+# A file of this machine is none of a pod's; empty, since .env counts where a name is not set.
+_OF_THIS_MACHINE = {"AIRNUB_TELCO_CSV": ""}
 
 
 # Not closed: a release of another version may say more.
@@ -133,7 +135,7 @@ def use_cluster(environment: Mapping[str, str], environ: MutableMapping[str, str
     for name in list(environ):
         if name.startswith(_FOREIGN) and not name.startswith(_PASSED_ON):
             del environ[name]
-    environ.update(environment)
+    environ.update({**_OF_THIS_MACHINE, **environment})
 
 
 def own_environment(settings: Settings) -> dict[str, str]:

@@ -183,6 +183,7 @@ def test_nothing_of_another_server_is_left() -> None:
         "PREFECT_LOGGING_LEVEL": "DEBUG",
         "AWS_PROFILE": "work",
         "AWS_SESSION_TOKEN": "old",
+        "AIRNUB_TELCO_CSV": "/home/me/telco.csv",
         "PATH": "/bin",
     }
 
@@ -191,5 +192,6 @@ def test_nothing_of_another_server_is_left() -> None:
     assert environ == {
         "PREFECT_API_URL": "http://127.0.0.1:4242/api",
         "PREFECT_LOGGING_LEVEL": "DEBUG",
+        "AIRNUB_TELCO_CSV": "",
         "PATH": "/bin",
     }
