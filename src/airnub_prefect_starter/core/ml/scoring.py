@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from airnub_prefect_starter.common.errors import CorruptObjectError
+from airnub_prefect_starter.common.errors import CorruptObjectError, PayloadError
 from airnub_prefect_starter.core import model_inference
 from airnub_prefect_starter.core.configuration import ConfigModel
 from airnub_prefect_starter.core.derivation import Derivation, code_digest, read_inputs
@@ -21,7 +21,6 @@ from airnub_prefect_starter.core.lake.snapshots import (
     commit_snapshot,
     find_unchanged_table,
     parse_snapshot,
-    read_snapshot,
     take_snapshot,
 )
 from airnub_prefect_starter.core.lake.writing import WriteInfo, overwrite
@@ -54,14 +53,14 @@ def core_score_table(
 
     Raises:
         ObjectNotFoundError: There are no features, or no champion. No retry before there are.
-        PayloadError: The features are not those that the champion was trained on. No retry.
+        PayloadError: There is no row, or it has not the features of the champion. No retry.
         TableConflictError: Another run wrote the table at the same moment. A retry helps.
         StoreError: The store cannot read or write; retry where it is transient.
     """
     run = run or RunInfo()
     model = load_model(store, step.model)
-    snapshot = read_snapshot(store, step.features)
-    inputs = (_table_input(store, step.features), model_input_of(store, model.version))
+    table = _table_input(store, step.features)
+    inputs = (table, model_input_of(store, model.version))
     parameters = {
         "code": code_digest(*_MODULES, sys.modules[__name__]),
         "step": parameters_of(step),
@@ -71,6 +70,7 @@ def core_score_table(
     unchanged = find_unchanged_table(store, derivation, step.table)
     if unchanged:
         return unchanged
+    snapshot = parse_snapshot(store, table.blob)
     found, older = _newest(store, snapshot, model.version)
     scores = score_rows(model, found, step.segments).assign(
         features_version=pd.Series(snapshot.version, index=found.index, dtype="int64")
@@ -170,5 +170,7 @@ def _newest(
         version=snapshot.version,
     )
     ordered = found.sort_values([version.key, *times], kind="stable")
+    if ordered.empty:
+        raise PayloadError(f"{snapshot.table} has no row", "Run the stage transformation again")
     newest = ordered.drop_duplicates(version.key, keep="last", ignore_index=True)
     return newest, len(found) - len(newest)

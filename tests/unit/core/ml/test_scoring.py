@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,10 @@ import pytest
 from airnub_prefect_starter.common.errors import ObjectNotFoundError, PayloadError
 from airnub_prefect_starter.core.churn.telco import KEY
 from airnub_prefect_starter.core.lake.lake import Lake
+from airnub_prefect_starter.core.lake.snapshots import parse_snapshot
 from airnub_prefect_starter.core.lineage import render_trace, trace
+from airnub_prefect_starter.core.manifest_models import DerivedInput, DerivedManifest
+from airnub_prefect_starter.core.ml import scoring
 from airnub_prefect_starter.core.ml.inference_steps import Band, ScoringStep
 from airnub_prefect_starter.core.ml.scoring import core_score_table, read_scores, score_rows
 from airnub_prefect_starter.core.model_inference import load_model
@@ -120,6 +124,35 @@ def test_features_without_what_the_champion_needs_are_refused(store: Store) -> N
 
     with pytest.raises(PayloadError, match="lack the columns charge_ratio"):
         core_score_table(store, STEP, namespace=SPACE)
+
+
+def test_a_table_without_rows_is_refused(store: Store) -> None:
+    put_features(store, FRAME.head(0))
+
+    with pytest.raises(PayloadError, match="features/customer has no row"):
+        core_score_table(store, STEP, namespace=SPACE)
+
+
+def test_features_that_come_meanwhile_wait_for_the_next_run(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, came = scoring.read_inputs, list[object]()
+
+    def overtaken(*arguments: Any) -> tuple[DerivedInput, ...]:
+        """Let other features come when the step has begun, once."""
+        if not came:
+            came.append(put_features(store, FRAME.head(100)))
+        return look(*arguments)
+
+    monkeypatch.setattr(scoring, "read_inputs", overtaken)
+    result = core_score_table(store, STEP, namespace=SPACE)
+    manifest = store.manifest(result.manifest)
+    scores = Lake.of(store).read("gold/churn_scores")
+
+    assert isinstance(manifest, DerivedManifest)
+    assert set(scores["features_version"]) == {
+        parse_snapshot(store, manifest.inputs[0].blob).version
+    }
 
 
 def test_without_a_champion_nothing_is_scored(tmp_path: Path) -> None:
