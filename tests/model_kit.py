@@ -54,14 +54,20 @@ def with_features(frame: pd.DataFrame) -> pd.DataFrame:
     return add_churn_features(frame, OPTIONS)
 
 
-def put_features(store: Store, frame: pd.DataFrame) -> DerivedResult:
-    """Store rows of features as the stage transformation does: table, profile and Parquet."""
+def put_features(store: Store, frame: pd.DataFrame, *, computed: bool = True) -> DerivedResult:
+    """Store rows of features as the stage transformation does: table, profile and Parquet.
+
+    Args:
+        store: Where they go.
+        frame: All rows.
+        computed: Whether the step says by which thresholds the features were computed.
+    """
     overwrite(Lake.of(store), TABLE, frame, WriteInfo(RunInfo(), "sha256:test"), schema_change=True)
     snapshot = take_snapshot(Lake.of(store), TABLE, key=(KEY,))
     namespace, _, source_id = FEATURES.partition("/")
     parameters = {
         "version": snapshot.version,
-        "step": {"engineered": OPTIONS.model_dump(mode="json")},
+        "step": {"engineered": OPTIONS.model_dump(mode="json")} if computed else {},
     }
     files = {
         "features.customer.json": (snapshot.canonical(), SNAPSHOT),

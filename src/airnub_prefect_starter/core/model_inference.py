@@ -16,10 +16,10 @@ from pydantic import BaseModel
 from sklearn.pipeline import Pipeline
 
 from airnub_prefect_starter.common.errors import ObjectNotFoundError
-from airnub_prefect_starter.core.churn.serving import churn_maker
+from airnub_prefect_starter.core.churn.serving import churn_builder
 from airnub_prefect_starter.core.configuration import ConfigModel
 from airnub_prefect_starter.core.manifest_models import DerivedManifest
-from airnub_prefect_starter.core.ml.forms import Maker, form_of, read_rows
+from airnub_prefect_starter.core.ml.forms import FeatureBuilder, form_of, read_rows
 from airnub_prefect_starter.core.ml.lineage import features_of
 from airnub_prefect_starter.core.ml.model_files import load
 from airnub_prefect_starter.core.ml.registry import ModelRegistry, ModelVersion
@@ -27,9 +27,11 @@ from airnub_prefect_starter.core.ml.rows import Floats, model_input
 from airnub_prefect_starter.core.ml.training import positive_scores
 from airnub_prefect_starter.core.store import Store
 
-MAKERS: Mapping[str, Callable[[Mapping[str, Any]], Maker]] = {"customer_churn": churn_maker}
-"""Model → how its features are made, given the parameters of the derivation that made them in
-training. A model that is not here takes its features as they are."""
+BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], FeatureBuilder]] = {
+    "engineered": churn_builder
+}
+"""Option of the step that made the features in training → how they are computed again, given that
+step's parameters. A model whose features were made without any of these takes them as they are."""
 
 
 class Prediction(ConfigModel):
@@ -53,7 +55,7 @@ class ServedModel:
     version: ModelVersion
     form: type[BaseModel]
     pipeline: Pipeline
-    maker: Maker
+    builder: FeatureBuilder
 
     def predict(self, rows: Sequence[object]) -> list[Prediction]:
         """Score rows as people know them, before any feature is computed.
@@ -83,8 +85,8 @@ class ServedModel:
 
     def _with_features(self, sent: pd.DataFrame) -> pd.DataFrame:
         # What a model does not use was not asked for, so that it could not be computed.
-        if set(self.version.columns) & set(self.maker.made):
-            return self.maker.compute(sent)
+        if set(self.version.columns) & set(self.builder.computed_of):
+            return self.builder.compute(sent)
         return sent
 
 
@@ -110,9 +112,17 @@ def load_model(store: Store, name: str, number: int | None = None) -> ServedMode
 def served(store: Store, version: ModelVersion) -> ServedModel:
     """Make a version ready to score; see `load_model`."""
     pipeline = load(store.read_blob(version.model_file.digest), version.model_file.digest)
-    known = MAKERS.get(version.name)
-    maker = known(_parameters(store, version)) if known else Maker()
-    return ServedModel(version, form_of(version, maker), pipeline, maker)
+    builder = _builder(store, version)
+    return ServedModel(version, form_of(version, builder), pipeline, builder)
+
+
+def _builder(store: Store, version: ModelVersion) -> FeatureBuilder:
+    parameters = _parameters(store, version)
+    options = parameters.get("step")
+    for option, make in BUILDERS.items():
+        if isinstance(options, Mapping) and option in options:
+            return make(parameters)
+    return FeatureBuilder()
 
 
 def _parameters(store: Store, version: ModelVersion) -> Mapping[str, Any]:

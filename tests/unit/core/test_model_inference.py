@@ -14,7 +14,7 @@ from airnub_prefect_starter.common.errors import (
     ObjectNotFoundError,
     PayloadError,
 )
-from airnub_prefect_starter.core.churn.serving import churn_maker
+from airnub_prefect_starter.core.churn.serving import churn_builder
 from airnub_prefect_starter.core.churn.telco import KEY, NAMES, TARGET
 from airnub_prefect_starter.core.ml.registry import ModelRegistry
 from airnub_prefect_starter.core.model_inference import ServedModel, load_model
@@ -84,6 +84,7 @@ def test_the_label_is_that_of_the_threshold(model: ServedModel) -> None:
     [
         ({"Contract": "For ever"}, "Contract: 'For ever': input should be 'Month-to-month', 'One"),
         ({"Contract": None}, "Contract: None: input should be 'Month-to-month'"),
+        ({"TotalCharges": None}, "it is float from 0 to 100000; 0 for a customer who is new"),
         ({"tenure": -1}, "tenure: -1: input should be greater than or equal to 0"),
         ({"tenure": 3.5}, "tenure: 3.5: input should be a valid integer"),
         ({"tenure": "3"}, "tenure: '3': input should be a valid integer"),
@@ -145,10 +146,11 @@ def test_a_category_that_training_had_not_is_unknown(store: Store) -> None:
     assert set(narrow.form.model_fields) == {"tenure", "Contract", KEY}
 
 
-def test_a_model_without_a_maker_is_sent_its_features(store: Store) -> None:
-    frame = with_features(ROWS)
-    version = put_model(store, frame, name="other")
-    other = load_model(store, "other", version.number)
+def test_a_model_whose_features_nobody_computes_is_sent_them(tmp_path: Path) -> None:
+    store, frame = open_store(tmp_path.as_uri(), durability="none"), with_features(ROWS)
+    put_features(store, frame, computed=False)
+    other = load_model(store, MODEL, put_model(store, frame).number)
+    version = other.version
     row = json.loads(frame[[*version.columns]].head(1).to_json(orient="records"))[0]
 
     (found,) = other.predict([row | {"SeniorCitizen": str(row["SeniorCitizen"])}])
@@ -157,9 +159,21 @@ def test_a_model_without_a_maker_is_sent_its_features(store: Store) -> None:
     assert found.probability == pytest.approx(other.probabilities(frame.head(1))[0], abs=1e-12)
 
 
+def test_features_are_computed_by_what_made_them_whatever_the_model_is_called(
+    store: Store,
+) -> None:
+    version = put_model(store, with_features(ROWS), name="other")
+    other = load_model(store, "other", version.number)
+
+    assert "charge_ratio" not in other.form.model_fields
+    (found,) = other.predict(_sent(other, ROWS.head(1)))
+    expected = other.probabilities(with_features(ROWS.head(1)))[0]
+    assert found.probability == pytest.approx(expected, abs=1e-12)
+
+
 def test_features_without_thresholds_are_not_guessed() -> None:
     with pytest.raises(CorruptObjectError, match="state no thresholds"):
-        churn_maker({"step": {}})
+        churn_builder({"step": {}})
 
 
 def test_without_a_champion_the_remedy_is_to_train(tmp_path: Path) -> None:

@@ -13,14 +13,16 @@ from airnub_prefect_starter.core.churn.features import (
     add_churn_features,
 )
 from airnub_prefect_starter.core.churn.telco import COLUMNS, INTERNET_SERVICES
-from airnub_prefect_starter.core.ml.forms import Maker
+from airnub_prefect_starter.core.ml.forms import FeatureBuilder
 
 _NEEDED = ("tenure", "MonthlyCharges", "TotalCharges", *INTERNET_SERVICES)
-MADE: Mapping[str, tuple[str, ...]] = dict.fromkeys(ENGINEERED, _NEEDED)
+COMPUTED_OF: Mapping[str, tuple[str, ...]] = dict.fromkeys(ENGINEERED, _NEEDED)
 """They are computed together, so each needs what any of them needs."""
 
+HINTS = {"TotalCharges": "0 for a customer who is new, where the sources leave it empty"}
 
-def churn_maker(parameters: Mapping[str, Any]) -> Maker:
+
+def churn_builder(parameters: Mapping[str, Any]) -> FeatureBuilder:
     """Give what computes the features as they were in training.
 
     Args:
@@ -37,8 +39,9 @@ def churn_maker(parameters: Mapping[str, Any]) -> Maker:
             "Run the stages transformation and model_building again",
         )
     options = ChurnFeatures.model_validate(stated)
-    return Maker(
-        made=MADE,
+    return FeatureBuilder(
+        computed_of=COMPUTED_OF,
         columns={column.name: column for column in COLUMNS},
+        hints=HINTS,
         compute=partial(add_churn_features, options=options),
     )

@@ -28,28 +28,30 @@ def _as_they_are(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class Maker:
+class FeatureBuilder:
     """How features are computed of what people know; by default they are what is sent.
 
     Attributes:
-        made: Feature → the columns that it is computed of.
+        computed_of: Feature → the columns that it is computed of.
         columns: What columns that are sent may hold.
+        hints: Column → what else to say of it to who sends it.
         compute: Adds the features to rows of such columns.
     """
 
-    made: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    computed_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     columns: Mapping[str, Column] = field(default_factory=dict)
+    hints: Mapping[str, str] = field(default_factory=dict)
     compute: Callable[[pd.DataFrame], pd.DataFrame] = _as_they_are
 
 
-def form_of(version: ModelVersion, maker: Maker) -> type[BaseModel]:
+def form_of(version: ModelVersion, builder: FeatureBuilder) -> type[BaseModel]:
     """Make the form of the rows that a version scores, the key an optional field of it.
 
     A category may be one that the version was trained on, and no other.
     """
     fields: dict[str, Any] = {
-        column.name: (_type(column), Field(description=_description(column)))
-        for column in _columns(version, maker)
+        column.name: (_type(column), Field(description=_description(column, builder)))
+        for column in _columns(version, builder)
     }
     fields[version.key] = (str | None, Field(default=None, max_length=_LONGEST_TEXT))
     name = f"{version.name.title().replace('_', '')}Input"
@@ -79,14 +81,14 @@ def read_rows(form: type[BaseModel], rows: Sequence[object]) -> pd.DataFrame:
     return pd.DataFrame(accepted, columns=[*form.model_fields])
 
 
-def _columns(version: ModelVersion, maker: Maker) -> Iterator[Column]:
+def _columns(version: ModelVersion, builder: FeatureBuilder) -> Iterator[Column]:
     """Give the columns that must be sent: of features that are computed, what they are made of."""
     needed = dict.fromkeys(
-        name for feature in version.columns for name in maker.made.get(feature, (feature,))
+        name for feature in version.columns for name in builder.computed_of.get(feature, (feature,))
     )
-    stated_first = [name for name in maker.columns if name in needed]
+    stated_first = [name for name in builder.columns if name in needed]
     for name in dict.fromkeys([*stated_first, *needed]):
-        stated = maker.columns.get(name)
+        stated = builder.columns.get(name)
         is_number = stated is not None and stated.dtype != "string"
         if name in version.categorical and not is_number:
             yield Column(name=name, dtype="string", allowed=version.categorical[name])
@@ -104,7 +106,11 @@ def _type(column: Column) -> Any:
     return Annotated[int if column.dtype == "int" else float, Field(ge=least, le=greatest)]
 
 
-def _description(column: Column) -> str:
+def _description(column: Column, builder: FeatureBuilder) -> str:
+    return "; ".join(filter(None, [_allowed(column), builder.hints.get(column.name)]))
+
+
+def _allowed(column: Column) -> str:
     if column.allowed:
         return " or ".join(map(repr, column.allowed))
     if column.minimum is None and column.maximum is None:
@@ -115,6 +121,7 @@ def _description(column: Column) -> str:
 def _line(form: type[BaseModel], error: ErrorDetails) -> str:
     name = ".".join(map(str, error["loc"])) or "the row"
     said = reason(form, error)
-    if error["type"] == "missing" and name in form.model_fields:
+    absent = error["type"] == "missing" or error["input"] is None
+    if absent and name in form.model_fields:
         said += f"; it is {form.model_fields[name].description}"
     return f"{name}: {said}"
