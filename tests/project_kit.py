@@ -117,7 +117,7 @@ def _flows() -> dict[str, ModuleType]:
 @contextmanager
 def own_environment(**environ: str) -> Iterator[None]:
     """Hide the settings of the person who runs the tests, and undo what a command changes."""
-    foreign = ("AIRNUB_", "PREFECT_", "SOURCES_")
+    foreign = ("AIRNUB_", "MLFLOW_", "PREFECT_", "SOURCES_", "TELCO_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     with mock.patch.dict(os.environ, {**kept, **environ}, clear=True):
         yield

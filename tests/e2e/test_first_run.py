@@ -27,7 +27,9 @@ def make(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     clean = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("AIRNUB_", "PREFECT_", "SOURCES_", "VIRTUAL_ENV"))
+        if not name.startswith(
+            ("AIRNUB_", "MLFLOW_", "PREFECT_", "SOURCES_", "TELCO_", "VIRTUAL_ENV")
+        )
     }
     return subprocess.run(
         ["make", *arguments],

@@ -320,5 +320,5 @@ def clean_environment() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("AIRNUB_", "PREFECT_", "SOURCES_", "AWS_"))
+        if not name.startswith(("AIRNUB_", "MLFLOW_", "PREFECT_", "SOURCES_", "TELCO_", "AWS_"))
     }

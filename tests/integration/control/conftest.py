@@ -126,7 +126,7 @@ def make_project(root: Path) -> Settings:
     environ = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("AIRNUB_", "PREFECT_", "SOURCES_"))
+        if not name.startswith(("AIRNUB_", "MLFLOW_", "PREFECT_", "SOURCES_", "TELCO_"))
     }
     return load_settings({**environ, "AIRNUB_PROJECT_ROOT": str(root), "HOME": str(root / "me")})
 
@@ -227,7 +227,7 @@ def on_cluster(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("AIRNUB_", "PREFECT_", "SOURCES_"))
+        if not name.startswith(("AIRNUB_", "MLFLOW_", "PREFECT_", "SOURCES_", "TELCO_"))
     }
     return load_settings(
         {

@@ -27,7 +27,7 @@ def alone(tmp_path: Path) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("AIRNUB_", "AWS_", "PREFECT_", "SOURCES_"))
+        if not name.startswith(("AIRNUB_", "AWS_", "MLFLOW_", "PREFECT_", "SOURCES_", "TELCO_"))
     }
     return {
         **kept,

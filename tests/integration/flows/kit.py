@@ -33,7 +33,7 @@ def platform_of(project: Path, home: Path, **environ: str) -> Iterator[dict[str,
     clean = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("AIRNUB_", "PREFECT_", "SOURCES_"))
+        if not name.startswith(("AIRNUB_", "MLFLOW_", "PREFECT_", "SOURCES_", "TELCO_"))
     }
     settings = load_settings(
         {**clean, **environ, "AIRNUB_PROJECT_ROOT": str(project), "AIRNUB_HOME": str(home)}

@@ -52,7 +52,7 @@ def category(department: str, kind: str) -> str:
 
 def run(root: Path, *command: str, **environ: str) -> str:
     """Run a program in the copy, which must succeed; give what it printed."""
-    foreign = ("AIRNUB_", "PREFECT_", "SOURCES_")
+    foreign = ("AIRNUB_", "MLFLOW_", "PREFECT_", "SOURCES_", "TELCO_")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     own = {
         "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}",
