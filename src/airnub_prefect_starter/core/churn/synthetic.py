@@ -1,7 +1,8 @@
 """A made-up churn table: the form and the rules of the real one, and about as much to learn.
 
 Only the stream of `random.Random` is used, which Python promises to keep; how numbers become
-choices is computed here. So the bytes are the same on every machine.
+choices is computed here. Powers and exponentials are the C library's, so that Python does not
+promise every bit; a test pins the digest.
 """
 
 from __future__ import annotations

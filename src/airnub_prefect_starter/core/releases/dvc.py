@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -28,6 +30,7 @@ from airnub_prefect_starter.core.store.layout import DVC, Key
 from airnub_prefect_starter.core.store.protocol import Body
 
 DIR = ".dir"
+_AWS = (".amazonaws.com", ".amazonaws.com.cn")
 
 
 class DvcFile(Record):
@@ -41,20 +44,21 @@ class DvcFile(Record):
 
 @dataclass(frozen=True)
 class Remote:
-    """Where a DVC remote is; ``endpoint`` is that of a bucket's server."""
+    """Where a DVC remote is; ``endpoint`` is that of a bucket's server, None if it is AWS."""
 
     address: str
     endpoint: str | None = None
 
     def commands(self) -> tuple[str, ...]:
-        """Give the commands that pull what pointers in the present folder name."""
-        endpoint = f"dvc remote modify store endpointurl {self.endpoint}"
-        return (
-            "dvc init --no-scm",
-            f"dvc remote add --default store {self.address}",
+        """Give the commands that pull what pointers in the present folder name, for a shell."""
+        endpoint = ("dvc", "remote", "modify", "store", "endpointurl", self.endpoint or "")
+        commands = (
+            ("dvc", "init", "--no-scm"),
+            ("dvc", "remote", "add", "--default", "store", self.address),
             *((endpoint,) if self.endpoint else ()),
-            "dvc pull",
+            ("dvc", "pull"),
         )
+        return tuple(map(shlex.join, commands))
 
 
 class _Readable(Protocol):
@@ -70,11 +74,16 @@ def remote_of(store: Store) -> Remote:
     """
     bucket = getattr(store.backend, "bucket", None)
     if bucket is not None:
-        return Remote(f"{bucket.address.url}/{DVC}".rstrip("/"), bucket.connection.endpoint)
+        address = f"{bucket.address.url}/{DVC}".rstrip("/")
+        return Remote(address, _unless_aws(bucket.connection.endpoint))
     folder = store.backend.local_path(Key(DVC.rstrip("/")))
     if folder is None:
         raise ConfigError("DVC needs a store on disk or in a bucket", "Use file:// or s3://")
     return Remote(str(folder))
+
+
+def _unless_aws(endpoint: str) -> str | None:
+    return None if (urlsplit(endpoint).hostname or "").endswith(_AWS) else endpoint
 
 
 def object_key(md5: str) -> Key:

@@ -1,4 +1,5 @@
 import hashlib
+import shlex
 
 import pytest
 import yaml
@@ -8,6 +9,10 @@ from airnub_prefect_starter.core.releases import dvc
 from airnub_prefect_starter.core.releases.dvc import DvcFile, Remote
 from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.core.store.digest import Digest
+from airnub_prefect_starter.core.store.s3 import S3Backend
+from airnub_prefect_starter.core.store.s3_address import parse_s3_url
+from airnub_prefect_starter.core.store.s3_bucket import S3Bucket
+from airnub_prefect_starter.core.store.s3_client import S3Connection
 
 HELLO = "5d41402abc4b2a76b9719d911017c592"
 
@@ -76,3 +81,17 @@ def test_the_commands_name_the_remote_and_a_buckets_server(content_store: Store)
     assert "dvc remote modify" not in "".join(remote.commands())
     assert "dvc remote add --default store s3://lake/shop/dvc" in bucket.commands()
     assert "dvc remote modify store endpointurl http://127.0.0.1:9000" in bucket.commands()
+
+
+def test_a_folder_with_a_space_is_one_word_of_its_command() -> None:
+    add = Remote("/data/my store/dvc").commands()[1]
+
+    assert shlex.split(add)[-1] == "/data/my store/dvc"
+
+
+def test_a_bucket_at_aws_needs_no_address_of_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    bucket = S3Bucket(parse_s3_url("s3://lake/shop"), S3Connection(region="eu-central-1"))
+
+    assert dvc.remote_of(Store(S3Backend(bucket))) == Remote("s3://lake/shop/dvc")

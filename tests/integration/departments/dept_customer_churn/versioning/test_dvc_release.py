@@ -1,6 +1,7 @@
 """What a run of the category releases, and that DVC itself pulls it from disk and from a bucket."""
 
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -75,7 +76,7 @@ def test_dvc_pulls_a_release(where: str, tmp_path: Path, request: pytest.Fixture
     address = (
         f"{request.getfixturevalue('bucket')}/pull"
         if where == "bucket"
-        else (tmp_path / "s").as_uri()
+        else (tmp_path / "a store").as_uri()
     )
     store = open_store(address, durability="none")
     build(store, TABLE, tmp_path)
@@ -86,7 +87,7 @@ def test_dvc_pulls_a_release(where: str, tmp_path: Path, request: pytest.Fixture
     for name, text in found.pointers().items():
         (folder / name).write_bytes(text)
     for command in remote_of(store).commands():
-        _dvc(folder, *command.split()[1:])
+        _dvc(folder, *shlex.split(command)[1:])
 
     _require_equal(folder, found, store)
     assert "in sync" in _dvc(folder, "status", "--cloud")
