@@ -34,9 +34,9 @@ class Interval(ConfigModel):
 
     @classmethod
     def around(cls, value: float, variance: float) -> Interval:
-        """Give the interval of an estimate that is normal about its value."""
+        """Give the interval of an area, or a difference of two, that is normal about its value."""
         half = _Z * math.sqrt(variance)
-        return cls(value=value, low=value - half, high=value + half)
+        return cls(value=value, low=max(-1.0, value - half), high=min(1.0, value + half))
 
 
 @dataclass(frozen=True)

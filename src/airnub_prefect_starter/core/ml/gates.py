@@ -24,7 +24,7 @@ def data_gates(overlap: Overlap, gates: Gates) -> list[GateResult]:
             "data",
             overlap.shared_keys,
             0,
-            "test rows whose key is in training are remembered, not foretold",
+            "test rows whose key is in training are remembered, not predicted",
         ),
         _at_most(
             "row_overlap",
@@ -109,7 +109,11 @@ def require(gates: Iterable[GateResult], name: str) -> None:
 
 def shown(gate: GateResult) -> str:
     """Say what a gate's value is and must be: ``0.977, at most 0.95``."""
-    return f"{gate.value:.4g}, {gate.relation} {gate.limit:.4g}"
+    limit = f"{gate.limit:.4g}"
+    value = f"{gate.value:.0f}" if float(gate.value).is_integer() else f"{gate.value:.4g}"
+    if value == limit:  # a miss would look like a pass
+        value = f"{gate.value:.8g}"
+    return f"{value}, {gate.relation} {limit}"
 
 
 def _at_least(name: str, about: About, value: float, limit: float, why: str) -> GateResult:

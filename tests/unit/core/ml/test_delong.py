@@ -72,3 +72,10 @@ def test_one_row_of_a_class_gives_no_interval(positives: int) -> None:
 
     with pytest.raises(PayloadError, match="give no interval"):
         placements(labels, np.arange(10.0))
+
+
+def test_no_area_is_greater_than_one() -> None:
+    labels = np.array([True, True, True, False, False, False])
+    found = auc_interval(placements(labels, np.array([0.9, 0.8, 0.4, 0.5, 0.2, 0.1])))
+
+    assert (found.value, found.high) == (pytest.approx(8 / 9), 1)

@@ -7,11 +7,18 @@ from airnub_prefect_starter.core.ml.config import CandidateKind, Gates
 from airnub_prefect_starter.core.ml.evaluation import (
     CandidateResult,
     Decisions,
+    GateResult,
     Metrics,
     Overlap,
     SliceMetrics,
 )
-from airnub_prefect_starter.core.ml.gates import challenge_gate, data_gates, model_gates, require
+from airnub_prefect_starter.core.ml.gates import (
+    challenge_gate,
+    data_gates,
+    model_gates,
+    require,
+    shown,
+)
 
 _NONE = Decisions(
     threshold=0.5,
@@ -107,6 +114,28 @@ def test_a_challenger_must_be_better_or_simpler(
 ) -> None:
     found = challenge_gate(challenger, 0.85, kinds=kinds, gates=Gates())
     assert found.passed is passed
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "said"),
+    [
+        (0.977, 0.95, "0.977, at most 0.95"),
+        (12704, 0, "12704, at most 0"),
+        (0.95004, 0.95, "0.95004, at most 0.95"),
+        (0.95, 0.95, "0.95, at most 0.95"),
+    ],
+)
+def test_a_miss_never_looks_like_a_pass(value: float, limit: float, said: str) -> None:
+    gate = GateResult(
+        name="g",
+        about="data",
+        value=value,
+        relation="at most",
+        limit=limit,
+        passed=value <= limit,
+        why="",
+    )
+    assert shown(gate) == said
 
 
 def test_what_is_missed_is_named_with_value_and_limit() -> None:
