@@ -26,7 +26,7 @@ from airnub_prefect_starter.scaffold.category import (
 from airnub_prefect_starter.scaffold.cell_task import lines_to_import, plan_cell_task
 from airnub_prefect_starter.scaffold.department import plan_department
 from airnub_prefect_starter.scaffold.plan import Change, Draft, catalog_after
-from airnub_prefect_starter.scaffold.task import lines_to_add, plan_task
+from airnub_prefect_starter.scaffold.task import core_file, lines_to_add, plan_task
 from airnub_prefect_starter.scaffold.write import Writer, taking_turns
 
 app = typer.Typer(no_args_is_help=True, help="Add a department, a category or a task.")
@@ -132,10 +132,10 @@ def task(
         named = catalog.department(department_id).category(stage_id, category_id)
         if notebook is None or cell is None:
             draft = plan_task(catalog, named, task_id)
-            first: tuple[str, ...] = (f"edit {_core_file(task_id)}",)
+            first: tuple[str, ...] = (f"edit {core_file(catalog, task_id)}",)
         else:
-            draft = plan_cell_task(catalog, named, task_id, notebook=notebook, tag=cell)
-            first = lines_to_import(task_id, notebook, cell)
+            draft, known = plan_cell_task(catalog, named, task_id, notebook=notebook, tag=cell)
+            first = lines_to_import(task_id, notebook, cell, known)
         return _Planned(draft, (*first, *_after_task(named, task_id)))
 
     _add(plan, _How(yes, dry_run, as_json))
@@ -241,10 +241,6 @@ def _after_task(named: Category, task_id: str) -> tuple[str, ...]:
         f"add to {named.flow_file}:",
         *(f"  {line.strip()}" for line in lines_to_add(named, task_id)),
     )
-
-
-def _core_file(task_id: str) -> str:
-    return f"src/airnub_prefect_starter/core/{task_id}.py"
 
 
 def _after_category(named: Category) -> tuple[str, ...]:

@@ -116,6 +116,27 @@ def _blobs_of(store: Store, digest: str) -> Iterator[tuple[str, Descriptor]]:
             yield older, found.blob
 
 
+def only_output(result: DerivedResult, media_type: str | None = None) -> DerivedOutput:
+    """Find the one output of a result, of a media type if one is named; rejected rows are none.
+
+    Raises:
+        ObjectNotFoundError: There is no such output, or there are several. No retry.
+    """
+    found = [
+        each
+        for each in result.outputs
+        if each.name != REJECTED and media_type in {None, each.blob.media_type}
+    ]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(each.name for each in found) or "none"
+    raise ObjectNotFoundError(
+        f"{result.namespace}/{result.source_id}: one output of {media_type or 'any type'} is "
+        f"expected, there are: {names}",
+        "Name the output to read in the task",
+    )
+
+
 def code_digest(*modules: ModuleType) -> str:
     """Return ``sha256:<hex>`` of the source text of modules: the code version of a derivation."""
     parts = {

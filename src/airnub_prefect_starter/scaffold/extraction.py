@@ -9,9 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import importlib.util
-import io
 import symtable
-import tokenize
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -88,7 +86,7 @@ def extract_function(notebook: Notebook, cell: Cell, name: str) -> tuple[CellFun
         annotations=annotations,
         imports=tuple(imports.values()),
         return_imports=tuple(text for bound, text in imports.items() if bound in names),
-        source=_renamed(source, function.name, name),
+        source=_renamed(source, function.name, name, cell),
     )
     return taken, function.name
 
@@ -111,7 +109,7 @@ def extract_test(notebook: Notebook, cell: Cell, function: str, name: str) -> Ce
     imports = _needed_imports(notebook, cell, cell.source, given=function)
     body = [node for node in tree.body if not imports_of(node)]
     text = "\n".join(_text(node, cell.source) for node in body)
-    return CellTest(tuple(imports.values()), _renamed(text, function, name))
+    return CellTest(tuple(imports.values()), _renamed(text, function, name, cell))
 
 
 def _is_kept(node: ast.stmt, cell: Cell) -> bool:
@@ -145,7 +143,7 @@ def _public(kept: Iterable[ast.stmt], cell: Cell) -> ast.FunctionDef:
 
 
 def _require_form(function: ast.FunctionDef, cell: Cell) -> None:
-    if ast.get_docstring(function) is None:
+    if not ast.get_docstring(function):
         raise cell.refusal(f"{function.name} has no docstring", function.lineno)
     if function.decorator_list:
         raise cell.refusal(f"{function.name} has a decorator", function.lineno)
@@ -226,15 +224,15 @@ def _globals(table: symtable.SymbolTable) -> Iterator[str]:
 
 
 def _require_importable(statement: str, cell: Cell) -> None:
-    node = ast.parse(statement).body[0]
-    assert isinstance(node, ast.Import | ast.ImportFrom)  # noqa: S101 - of `imports_of`
-    module = (node.module or "") if isinstance(node, ast.ImportFrom) else node.names[0].name
-    if isinstance(node, ast.ImportFrom) and (node.level or node.names[0].name == "*"):
-        raise cell.refusal(f"{statement!r} does not say what is imported from where")
-    if not _is_within(module, _BELOW) and _is_within(module, _ABOVE):
-        raise cell.refusal(f"{statement!r}: core may not import it")
-    if importlib.util.find_spec(module.partition(".")[0]) is None:
-        raise cell.refusal(f"{statement!r}: it is not installed")
+    for node in ast.parse(statement).body:
+        assert isinstance(node, ast.Import | ast.ImportFrom)  # noqa: S101 - of `imports_of`
+        module = (node.module or "") if isinstance(node, ast.ImportFrom) else node.names[0].name
+        if isinstance(node, ast.ImportFrom) and (node.level or node.names[0].name == "*"):
+            raise cell.refusal(f"{statement!r} does not say what is imported from where")
+        if not _is_within(module, _BELOW) and _is_within(module, _ABOVE):
+            raise cell.refusal(f"{statement!r}: core may not import it")
+        if importlib.util.find_spec(module.partition(".")[0]) is None:
+            raise cell.refusal(f"{statement!r}: it is not installed")
 
 
 def _is_within(module: str, packages: Iterable[str]) -> bool:
@@ -243,7 +241,8 @@ def _is_within(module: str, packages: Iterable[str]) -> bool:
 
 def _text(node: ast.stmt, source: str) -> str:
     lines = source.splitlines()
-    start = node.lineno - 1
+    decorators = node.decorator_list if isinstance(node, ast.FunctionDef) else []
+    start = min(each.lineno for each in (node, *decorators)) - 1
     while start and lines[start - 1].startswith("#"):
         start -= 1  # comments that stand right above
     return "\n".join(lines[start : node.end_lineno])
@@ -253,14 +252,48 @@ def _first_line(node: ast.stmt) -> str:
     return ast.unparse(node).splitlines()[0]
 
 
-def _renamed(source: str, old: str, new: str) -> str:
-    """Rename a function wherever it is named, but in strings and as an attribute."""
-    tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
-    lines = source.splitlines(keepends=True)
-    for index, token in reversed(list(enumerate(tokens))):
-        is_attribute = index > 0 and tokens[index - 1].string == "."
-        if token.type == tokenize.NAME and token.string == old and not is_attribute:
-            row, column = token.start
-            line = lines[row - 1]
-            lines[row - 1] = line[:column] + new + line[column + len(old) :]
-    return "".join(lines)
+def indented(text: str) -> str:
+    """Indent statements, but not what stands on further lines of a string."""
+    inside: set[int] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.JoinedStr | ast.Constant):
+            inside |= set(range(node.lineno + 1, (node.end_lineno or node.lineno) + 1))
+    return "\n".join(
+        f"    {line}" if line.strip() and number not in inside else line
+        for number, line in enumerate(text.split("\n"), start=1)
+    )
+
+
+def _renamed(source: str, old: str, new: str, cell: Cell) -> str:
+    """Rename a function where it is defined and used.
+
+    Raises:
+        ScaffoldError: Something else has the name, too, or it is used in an f-string. No retry.
+    """
+    tree = ast.parse(source)
+    if any(_binds(node, old) for node in ast.walk(tree)):
+        raise cell.refusal(f"{old!r} is the name of a variable, too")
+    lines = source.encode().splitlines(keepends=True)
+    for row, column in sorted(_places(tree, old), reverse=True):
+        line, found = lines[row - 1], old.encode()
+        # Before Python 3.12 what is in f-strings has no place.
+        if not line.startswith(found, column):
+            raise cell.refusal(f"{old!r} is used in an f-string: give it a variable")
+        lines[row - 1] = line[:column] + new.encode() + line[column + len(found) :]
+    return b"".join(lines).decode()
+
+
+def _binds(node: ast.AST, name: str) -> bool:
+    """Tell whether an argument or a variable is given a name."""
+    if isinstance(node, ast.arg):
+        return node.arg == name
+    return isinstance(node, ast.Name) and node.id == name and not isinstance(node.ctx, ast.Load)
+
+
+def _places(tree: ast.Module, name: str) -> Iterator[tuple[int, int]]:
+    """List the lines and columns, in bytes, where a function is named."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id == name:
+            yield node.lineno, node.col_offset
+        elif isinstance(node, ast.FunctionDef) and node.name == name:
+            yield node.lineno, node.col_offset + len("def ")

@@ -39,6 +39,15 @@ class Cell:
         except SyntaxError as error:
             raise self.refusal(f"not valid Python: {error.msg}", error.lineno or 1) from error
 
+    def imports_as(self, module: str, name: str) -> str | None:
+        """Say what the cell calls a name that it imports from a module; None if it does not."""
+        for node in self.parse().body:
+            if isinstance(node, ast.ImportFrom) and node.module == module:
+                for alias in node.names:
+                    if alias.name == name:
+                        return alias.asname or name
+        return None
+
     def refusal(self, why: str, line: int | None = None) -> ScaffoldError:
         """Build the error that says why a cell cannot become a function."""
         where = f"cell {self.number}" if line is None else f"cell {self.number}, line {line}"
@@ -82,11 +91,8 @@ class Notebook:
 
     def imports(self, until: Cell) -> Mapping[str, str]:
         """Give the imports of a cell and of those above it: name that is bound → statement."""
-        found: dict[str, str] = {}
-        for cell in self.cells[: self.cells.index(until) + 1]:
-            for node in _statements(cell):
-                found |= imports_of(node)
-        return found
+        cells = self.cells[: self.cells.index(until) + 1]
+        return imports_of(*(node for cell in cells for node in _statements(cell)))
 
     def assigned_above(self, name: str, cell: Cell) -> int | None:
         """Say in which cell above another one a name is assigned, if in any."""
@@ -97,20 +103,32 @@ class Notebook:
         return None
 
 
-def imports_of(node: ast.stmt) -> dict[str, str]:
-    """Give what an import binds: name → a statement that binds it alone."""
+def imports_of(*nodes: ast.stmt) -> dict[str, str]:
+    """Give what imports bind: name → a statement that binds it alone, or several of one package."""
+    found: dict[str, str] = {}
+    for bound, statement in (pair for node in nodes for pair in _bindings(node)):
+        known = found.get(bound, "").splitlines()
+        # `import xml.dom` and `import xml.sax` bind the same name, and both are needed.
+        of_one_package = known and all(_is_plain(each) for each in (*known, statement))
+        kept = known if of_one_package else []
+        found[bound] = "\n".join(dict.fromkeys([*kept, statement]))
+    return found
+
+
+def _bindings(node: ast.stmt) -> Iterator[tuple[str, str]]:
     if not isinstance(node, ast.Import | ast.ImportFrom):
-        return {}
-    found = {}
+        return
     for alias in node.names:
-        bound = alias.asname or alias.name.partition(".")[0]
         alone = (
             ast.Import([alias])
             if isinstance(node, ast.Import)
             else ast.ImportFrom(node.module, [alias], node.level)
         )
-        found[bound] = ast.unparse(alone)
-    return found
+        yield alias.asname or alias.name.partition(".")[0], ast.unparse(alone)
+
+
+def _is_plain(statement: str) -> bool:
+    return statement.startswith("import ") and " as " not in statement
 
 
 def _read(path: Path) -> Mapping[str, Any]:

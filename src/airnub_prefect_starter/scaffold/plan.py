@@ -84,6 +84,10 @@ class Draft:
         for path, text in texts.items():
             self._changes[path] = Change(path, self._read(path), text)
 
+    def text(self, path: PurePosixPath) -> str:
+        """Give the text that a planned file will have."""
+        return self._changes[path].after
+
     def exists(self, path: PurePosixPath) -> bool:
         """Tell whether there is such a file now."""
         return (self._root / path).is_file()

@@ -22,6 +22,7 @@ CELL = '''def seats(table: pd.DataFrame) -> int:
     """Count the seats of all rows."""
     return int(table["seats"].sum())
 '''
+IMPORT = "from airnub_prefect_starter.core.seats import core_seats as seats"
 ASSERTS = 'assert seats(pd.DataFrame({"seats": [1, 2]})) == 3\n'
 
 
@@ -61,7 +62,7 @@ def test_a_cell_becomes_a_function_a_task_and_a_test(project: Project) -> None:
     assert "def seats_task_dept_sample(result: SourceResult) -> int:" in task
     assert "core_seats(pd.read_csv(io.BytesIO(data)))" in task
     assert 'assert core_seats(pd.DataFrame({"seats": [1, 2]})) == 3' in _text(project, TEST)
-    assert "from airnub_prefect_starter.core.seats import core_seats" in done.text
+    assert f"\n    {IMPORT}\n" in done.text
     assert "fan_out(seats_task_dept_sample, outcomes.found, name=source_id)" in done.text
 
 
@@ -82,6 +83,7 @@ def test_rows_of_a_derived_table_are_read_as_parquet(project: Project) -> None:
     assert done.code == 0, done.stderr
     task = _text(project, "flows/dept_sample/processing/tables/tasks/seats_task_dept_sample.py")
     assert "(result: DerivedResult) -> int:" in task
+    assert "output = only_output(result, PARQUET)" in task
     assert "core_seats(read_parquet(data))" in task
 
 
@@ -99,6 +101,24 @@ def test_again_it_changes_nothing_and_never_overwrites(project: Project) -> None
     assert all(line.startswith("unchanged  ") for line in listed)
     require_one_line(refused, 8, f"Nothing was written: {CORE} exists with other content")
     assert core.read_text().endswith("# Mine.\n")
+
+
+def test_the_import_that_is_printed_takes_the_place_of_the_function(project: Project) -> None:
+    add(project)
+    write_notebook(
+        project.root / "notebooks" / "a.ipynb",
+        ("seats", f"import pandas as pd\n{IMPORT}"),
+        ("seats-test", ASSERTS),
+    )
+
+    again = add(project)
+
+    assert again.code == 0, again.stderr
+    assert f"\n    {IMPORT}\n" in again.text
+    listed = again.text.partition("Next:")[0].splitlines()
+    assert all(line.startswith("unchanged  ") for line in listed)
+    (project.root / CORE).unlink()
+    require_one_line(add(project), 8, f"{CORE} is missing")
 
 
 def test_a_dry_run_shows_a_diff_and_writes_nothing(project: Project) -> None:

@@ -6,20 +6,25 @@ from collections.abc import Callable
 
 import pytest
 
+from airnub_prefect_starter.common.errors import ObjectNotFoundError
 from airnub_prefect_starter.core.derivation import (
     Derivation,
     commit,
     find_unchanged,
+    only_output,
     read_inputs,
 )
 from airnub_prefect_starter.core.manifest_models import (
     DerivedManifest,
     DerivedOutput,
+    DerivedResult,
+    Descriptor,
     Producer,
     Ref,
     RunInfo,
 )
 from airnub_prefect_starter.core.store import Committed, Store
+from airnub_prefect_starter.core.tables import PARQUET
 
 PutSource = Callable[..., Committed]
 SOURCE = "ingestion.files/flights"
@@ -70,3 +75,35 @@ def test_lost_outputs_are_computed_again(content_store: Store, derivation: Deriv
     content_store.backend.delete(stat.key for stat in content_store.backend.list("blobs/"))
 
     assert find_unchanged(content_store, derivation) is None
+
+
+def result_of(**outputs: str) -> DerivedResult:
+    """Give a result with outputs of these names and media types."""
+    digest = f"sha256:{'0' * 64}"
+    blobs = {
+        name.replace("_", "."): Descriptor(media_type=media_type, digest=digest, size=1)
+        for name, media_type in outputs.items()
+    }
+    return DerivedResult(
+        namespace="processing.flights",
+        source_id="flights",
+        outcome="stored",
+        manifest=digest,
+        outputs=tuple(DerivedOutput(name=name, blob=blob) for name, blob in blobs.items()),
+    )
+
+
+def test_the_one_output_of_a_type_is_found() -> None:
+    result = result_of(a_json="application/json", all_parquet=PARQUET, rejected_parquet=PARQUET)
+
+    assert only_output(result, PARQUET).name == "all.parquet"
+    assert only_output(result_of(only="text/plain")).name == "only"
+
+
+@pytest.mark.parametrize(
+    ("outputs", "there"),
+    [({"a_json": "application/json"}, "none"), ({"a": PARQUET, "b": PARQUET}, "a, b")],
+)
+def test_none_or_several_outputs_of_a_type_are_refused(outputs: dict[str, str], there: str) -> None:
+    with pytest.raises(ObjectNotFoundError, match=rf"expected, there are: {there}\."):
+        only_output(result_of(**outputs), PARQUET)

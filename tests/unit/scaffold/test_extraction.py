@@ -12,6 +12,7 @@ from airnub_prefect_starter.scaffold.extraction import (
     CellTest,
     extract_function,
     extract_test,
+    indented,
 )
 from airnub_prefect_starter.scaffold.notebook import Notebook
 from tests.notebook_kit import write_notebook
@@ -87,6 +88,9 @@ def function(body: str = "return 1", arguments: str = "data: bytes", returns: st
         (function() + function().replace("share", "other"), "there are: share, other"),
         ("A = 1\n", "one function is expected, there are: none"),
         ("def share(data: bytes) -> int:\n    return 1\n", "share has no docstring"),
+        (function().replace("Do.", " "), "share has no docstring"),
+        (function("share = 1"), "'share' is the name of a variable, too"),
+        (function(arguments="data: bytes, share: int = 1"), "'share' is the name of a variable"),
         (function(arguments="data"), "share has no type for data"),
         (function().replace(" -> int", ""), "share has no type for return"),
         (function(arguments="data: str"), "data is str, not bytes or pd.DataFrame"),
@@ -122,6 +126,32 @@ def test_what_core_itself_has_may_be_imported(tmp_path: Path) -> None:
     assert found.imports == ("from airnub_prefect_starter.core.tables import read_parquet",)
 
 
+def test_only_the_function_is_renamed(tmp_path: Path) -> None:
+    body = "return len(dict(share=data.share, é=share(data)))  # share"
+
+    found = extracted(tmp_path, (TAG, function(body)))
+
+    assert "def core_share(data: bytes)" in found.source
+    assert "return len(dict(share=data.share, é=core_share(data)))  # share" in found.source
+
+
+def test_decorators_of_helpers_are_kept(tmp_path: Path) -> None:
+    helper = "import functools\n\n# Once.\n@functools.cache\ndef _one() -> int:\n    return 1\n"
+
+    found = extracted(tmp_path, (TAG, helper + function("return _one()")))
+
+    assert found.imports == ("import functools",)
+    assert "# Once.\n@functools.cache\ndef _one() -> int:" in found.source
+
+
+def test_modules_of_one_package_are_all_imported(tmp_path: Path) -> None:
+    above = "import xml.dom\nimport xml.sax\nimport json, json"
+
+    found = extracted(tmp_path, ("", above), (TAG, function("return len(str(xml) + str(json))")))
+
+    assert found.imports == ("import json", "import xml.dom\nimport xml.sax")
+
+
 def asserted(tmp_path: Path, text: str) -> CellTest:
     path = write_notebook(tmp_path / "a.ipynb", ("", "import json"), (TAG, text))
     notebook = Notebook(path)
@@ -134,6 +164,18 @@ def test_a_cell_that_asserts_is_a_test(tmp_path: Path) -> None:
     assert found == CellTest(
         ("import json",), "rows = json.loads('[1]')\nassert core_share(rows) == 1"
     )
+
+
+def test_text_over_several_lines_stays_as_it_is() -> None:
+    body = 'rows = """a\n1\n"""\nif rows:\n    assert rows\n\nassert f"""\n{rows}"""'
+
+    text = f"if True:\n{indented(body)}"
+
+    assert text == (
+        'if True:\n    rows = """a\n1\n"""\n    if rows:\n        assert rows\n\n'
+        '    assert f"""\n{rows}"""'
+    )
+    compile(text, "test", "exec")
 
 
 @pytest.mark.parametrize(
