@@ -150,9 +150,9 @@ def _quality(best: CandidateResult) -> Iterator[str]:
     numbers = [(name.replace("_", " "), f"{value:.4f}") for name, value in test.flat().items()]
     yield markdown_table(("metric", "value"), numbers)
     yield (
-        f"At the threshold {chosen.threshold:.2f}: {chosen.true_positives:,} found, "
-        f"{chosen.false_negatives:,} missed, {chosen.false_positives:,} false alarms, "
-        f"{chosen.true_negatives:,} rightly left alone."
+        f"At the threshold {chosen.threshold:.2f}: {chosen.true_positives:,} true positives, "
+        f"{chosen.false_negatives:,} false negatives, {chosen.false_positives:,} false positives, "
+        f"{chosen.true_negatives:,} true negatives."
     )
     if test.slices:
         rows = [

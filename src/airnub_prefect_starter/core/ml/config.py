@@ -76,7 +76,7 @@ class Candidate(ConfigModel):
 
 
 class ModelSpec(ConfigModel):
-    """One model: what it is made of, what it foretells, and what it must be."""
+    """One model: what it is made of, what it predicts, and what it must be."""
 
     name: StoreName = Field(description="In the registry")
     source_id: StoreName = Field(description="Name of the ref in this category's namespace")
@@ -84,7 +84,7 @@ class ModelSpec(ConfigModel):
     file: str = Field(default="features.parquet", description="Its output that holds the rows")
     release: RefText | None = Field(default=None, description="Ref of the release they are in")
     key: str = Field(description="Column that names a row; never a feature")
-    target: str = Field(description="Column to foretell")
+    target: str = Field(description="Column to predict")
     positive: str = Field(description="The value of the target that is looked for")
     numeric: tuple[str, ...] = Field(description="Features that are numbers")
     categorical: tuple[str, ...] = Field(description="Features of a few values")

@@ -29,7 +29,7 @@ class Decisions(Record):
 
 
 class CalibrationBin(Record):
-    """Rows whose probabilities are next to each other: what was foretold, and what was so."""
+    """Rows whose probabilities are next to each other: what was predicted, and what was so."""
 
     rows: int
     predicted: float

@@ -55,7 +55,7 @@ def plot_segments(rows: pd.DataFrame, spec: ModelSpec) -> bytes:
         axes.set_title(f"{spec.target} by segment, and of all rows (dashed)")
         axes.margins(x=0.1)
         axes.set_xlabel(f"share of {spec.target} {spec.positive!r}, percent (rows in brackets)")
-        _lying(axes)
+        _horizontal(axes)
 
     return draw_png(draw)
 
@@ -87,7 +87,7 @@ def plot_roc(training: Training, target: str) -> bytes:
 
 
 def plot_calibration(evaluation: Evaluation) -> bytes:
-    """Draw what the best candidate foretells by tenth of the rows, against what was so."""
+    """Draw what the best candidate predicts by tenth of the rows, against what was so."""
     bins = evaluation.best.test.calibration
 
     def draw(axes: Axes) -> None:
@@ -103,8 +103,8 @@ def plot_calibration(evaluation: Evaluation) -> bytes:
         axes.set_xlim(0, top)
         axes.set_ylim(0, top)
         axes.set_title("Calibration: a tenth of the rows held out per point")
-        axes.set_xlabel("mean probability that was foretold")
-        axes.set_ylabel("share that was so")
+        axes.set_xlabel("mean predicted probability")
+        axes.set_ylabel("share of positives")
         axes.legend(frameon=False, loc="upper left")
 
     return draw_png(draw)
@@ -118,7 +118,7 @@ def plot_importance(importance: Mapping[str, float]) -> bytes:
         axes.barh([name for name, _ in shown], [value for _, value in shown], color=GREEN)
         axes.set_title("Importance: AUC that is lost when a feature is shuffled")
         axes.set_xlabel("loss of AUC on the rows held out")
-        _lying(axes)
+        _horizontal(axes)
 
     return draw_png(draw)
 
@@ -148,7 +148,7 @@ def plot_drift(values: Mapping[str, float], warning: float, alert: float) -> byt
         axes.set_title("Drift against the training rows")
         axes.set_xlabel("population stability index (PSI)")
         axes.legend(frameon=False, loc="lower right", title="limits")
-        _lying(axes)
+        _horizontal(axes)
 
     return draw_png(draw)
 
@@ -163,6 +163,6 @@ def _round_ticks(top: float, above: float) -> Sequence[float]:
     return [float(tick) for tick in (0.5, 1, 2, 5, 10) if above < tick <= np.ceil(top)]
 
 
-def _lying(axes: Axes) -> None:
+def _horizontal(axes: Axes) -> None:
     axes.grid(visible=False, axis="y")
     axes.grid(visible=True, axis="x")
