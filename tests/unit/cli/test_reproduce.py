@@ -8,7 +8,7 @@ import pytest
 
 from airnub_prefect_starter.core.churn import feature_step
 from airnub_prefect_starter.core.churn.features import add_churn_features
-from airnub_prefect_starter.core.releases.release import core_release_datasets
+from airnub_prefect_starter.core.releases.release import core_release_datasets, read_release
 from airnub_prefect_starter.core.store import open_store
 from flows.dept_customer_churn.versioning.dvc_release.config import CATEGORY, DvcReleaseConfig
 from tests.churn_kit import TABLE
@@ -28,13 +28,20 @@ def address(tmp_path: Path) -> str:
 
 
 def test_a_release_is_made_again_from_the_stores_address_alone(
-    project: Project, address: str, monkeypatch: pytest.MonkeyPatch
+    project: Project, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = project.run("reproduce", "customer_churn@1", "--store", address)
 
     assert done.code == 0, done.stderr
     assert "features.parquet" in done.text
     assert "customer_churn@1 is the same when made again" in done.text
+
+    folder = tmp_path / "release"
+    ref = "versioning.dvc_release/release"
+    assert project.run("store", "get", ref, "--to", str(folder), "--url", address).code == 0
+    pointers = read_release(open_store(address), "customer_churn", 1).pointers()
+    found = {path.name: path.read_bytes() for path in folder.glob("*.dvc")}
+    assert found == pointers
 
     monkeypatch.setattr(
         feature_step,

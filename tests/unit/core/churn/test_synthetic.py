@@ -1,4 +1,4 @@
-"""The made-up table: the same everywhere, by the rules of the real one, with as much to learn."""
+"""The made-up table: the same everywhere, by the rules of the real one, with as many who leave."""
 
 from __future__ import annotations
 
@@ -6,15 +6,11 @@ import hashlib
 
 import pandas as pd
 import pytest
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import cross_val_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from airnub_prefect_starter.core.churn.preparation import churn_by_segment, prepare
 from airnub_prefect_starter.core.churn.sources import read_columns
 from airnub_prefect_starter.core.churn.synthetic import COUNT, customers_csv
-from airnub_prefect_starter.core.churn.telco import KEY, SPLITS, TARGET
+from airnub_prefect_starter.core.churn.telco import SPLITS, TARGET
 from airnub_prefect_starter.core.churn.validation import validate
 
 
@@ -42,16 +38,9 @@ def test_it_breaks_no_rule(parts: dict[str, pd.DataFrame]) -> None:
     assert [each.rows for each in found.sources] == [COUNT] * 3
 
 
-def test_a_model_learns_about_as_much_as_from_the_real_table(
-    parts: dict[str, pd.DataFrame],
-) -> None:
+def test_as_many_leave_as_of_the_real_table(parts: dict[str, pd.DataFrame]) -> None:
     table = prepare(parts)
-    features = pd.get_dummies(table.drop(columns=[KEY, TARGET])).astype("float64")
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
 
-    scores = cross_val_score(model, features, table[TARGET] == "Yes", cv=3, scoring="roc_auc")
-
-    assert 0.81 < scores.mean() < 0.86
     assert 0.25 < (table[TARGET] == "Yes").mean() < 0.28
     assert int((table["tenure"] == 0).sum()) > 0
     by_contract = churn_by_segment(table, "Contract")
