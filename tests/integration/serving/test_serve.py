@@ -9,10 +9,11 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -79,6 +80,40 @@ def test_rows_are_scored_over_http_until_a_signal(store: Store) -> None:
     assert code in {0, -signal.SIGTERM}
 
 
+def test_an_open_request_is_finished_after_the_signal(store: Store) -> None:
+    form = load_model(store, MODEL).form.model_fields
+    names = [name for name in NAMES if name in form]
+    body = json.dumps(json.loads(ROWS.head(1)[names].to_json(orient="records"))[0]).encode()
+    head = (
+        "POST /predict HTTP/1.1\r\nHost: localhost\r\n"
+        f"Content-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
+    )
+    with _serving("--store", _address(store)) as (url, process):
+        address = (str(urlsplit(url).hostname), int(urlsplit(url).port or 0))
+        with socket.create_connection(address, timeout=60) as connection:
+            connection.sendall(head.encode())
+            assert connection.recv(1000).startswith(b"HTTP/1.1 100")  # it waits for the body now
+            process.send_signal(signal.SIGTERM)
+            _await_closed(address)
+            connection.sendall(body)
+            answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+        process.wait(120)
+
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b'"probability":' in answer
+
+
+def _await_closed(address: tuple[str, int]) -> None:
+    deadline = time.monotonic() + 8  # less than the grace of open requests
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(address, timeout=5).close()
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.05)
+    pytest.fail("It still takes connections after the signal")
+
+
 def test_as_json_it_says_where_it_is(store: Store) -> None:
     options = [*AIRNUB, "--port", "0", "--store", _address(store), "--json"]
     with subprocess.Popen(options, stdout=subprocess.PIPE, text=True) as process:
@@ -93,56 +128,3 @@ def test_as_json_it_says_where_it_is(store: Store) -> None:
     found = json.loads("".join(lines))
     assert (found["model"], found["version"]) == (MODEL, 1)
     assert found["url"].startswith("http://127.0.0.1:")
-
-
-@pytest.mark.parametrize(
-    ("options", "code", "said"),
-    [
-        (("--version", "9"), 22, "There is no version 9 of the model customer_churn. There are: 1"),
-        (("--model", "other"), 22, "The model other has no champion. Train one"),
-    ],
-)
-def test_without_the_model_it_does_not_start(
-    store: Store, options: tuple[str, ...], code: int, said: str
-) -> None:
-    done = subprocess.run(
-        [*AIRNUB, "--store", _address(store), *options],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
-
-    assert done.returncode == code
-    assert done.stderr.startswith(f"error: {said}")
-
-
-def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
-    address = (tmp_path / "none").as_uri()
-    done = subprocess.run(
-        [*AIRNUB, "--store", address], capture_output=True, text=True, check=False, timeout=240
-    )
-
-    assert done.returncode == 22
-    assert done.stderr == (
-        f"error: There is no store at {address}. Correct the address, or store something there"
-        " first\n"
-    )
-    assert not (tmp_path / "none").exists()
-
-
-def test_a_taken_port_is_named(store: Store) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        done = subprocess.run(
-            [*AIRNUB, "--store", _address(store), "--port", str(port)],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=240,
-        )
-
-    assert done.returncode == 7
-    assert done.stderr == (
-        f"error: Port {port} on 127.0.0.1 is taken. Choose another, or 0 for any free one\n"
-    )
