@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import count
+from threading import Barrier
+
+import pytest
+
+from airnub_prefect_starter.common.errors import RefConflictError
 from airnub_prefect_starter.core.derivation import Derivation, commit, read_inputs
 from airnub_prefect_starter.core.manifest_models import (
     DerivedOutput,
@@ -12,6 +18,7 @@ from airnub_prefect_starter.core.manifest_models import (
 from airnub_prefect_starter.core.releases.config import DatasetSpec, ReleasedPart, ReleaseStep
 from airnub_prefect_starter.core.releases.release import core_release_datasets
 from airnub_prefect_starter.core.store import FetchCommit, Store
+from airnub_prefect_starter.core.store.layout import RELEASES, Key
 
 NAMESPACE = "versioning.dvc_release"
 RUN = RunInfo(flow_run_id="run-1")
@@ -59,3 +66,22 @@ def fill(store: Store, joined: bytes = b"1,2\n") -> None:
 
 def release(store: Store, step: ReleaseStep = STEP) -> DerivedResult:
     return core_release_datasets(store, step, namespace=NAMESPACE, run=RUN)
+
+
+def claiming_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[Key]:
+    """Let the first two claim their number at the same moment; give the claims that failed."""
+    both, cas = Barrier(2, timeout=60), store.backend.cas
+    calls = count()
+    lost: list[Key] = []
+
+    def claim(key: Key, data: bytes, expect: str | None) -> str:
+        if key.startswith(RELEASES) and next(calls) < 2:
+            both.wait()
+        try:
+            return cas(key, data, expect)
+        except RefConflictError:
+            lost.extend([key] if key.startswith(RELEASES) else [])
+            raise
+
+    monkeypatch.setattr(store.backend, "cas", claim)
+    return lost

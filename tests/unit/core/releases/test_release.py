@@ -1,7 +1,6 @@
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count, pairwise, repeat
+from itertools import pairwise, repeat
 from pathlib import Path
-from threading import Barrier
 
 import pytest
 import yaml
@@ -11,7 +10,6 @@ from airnub_prefect_starter.common.errors import (
     ConfigError,
     CorruptObjectError,
     ObjectNotFoundError,
-    RefConflictError,
 )
 from airnub_prefect_starter.core.lake.lake import Lake
 from airnub_prefect_starter.core.lake.maintenance import core_maintain_table
@@ -34,10 +32,18 @@ from airnub_prefect_starter.core.store import Store, copy_store, open_store
 from airnub_prefect_starter.core.store.bodies import BytesBody
 from airnub_prefect_starter.core.store.digest import Digest
 from airnub_prefect_starter.core.store.gc import mark, sweep
-from airnub_prefect_starter.core.store.layout import RELEASES, Key, blob_key
+from airnub_prefect_starter.core.store.layout import Key, blob_key
 from airnub_prefect_starter.core.store.verify import verify
 from tests.unit.core.feature_store import kit as features
-from tests.unit.core.releases.kit import NAMESPACE, STEP, fetch, fill, join, release
+from tests.unit.core.releases.kit import (
+    NAMESPACE,
+    STEP,
+    claiming_at_once,
+    fetch,
+    fill,
+    join,
+    release,
+)
 from tests.unit.core.store.tools import HandClock, clocked_store
 
 
@@ -118,30 +124,11 @@ def test_data_that_is_made_anew_with_equal_bytes_is_no_new_release(content_store
     assert read_result(content_store, release(content_store, step)).number == 1
 
 
-def _claiming_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[Key]:
-    """Let the first two claim their number at the same moment; give the claims that failed."""
-    both, cas = Barrier(2, timeout=60), store.backend.cas
-    calls = count()
-    lost: list[Key] = []
-
-    def claim(key: Key, data: bytes, expect: str | None) -> str:
-        if key.startswith(RELEASES) and next(calls) < 2:
-            both.wait()
-        try:
-            return cas(key, data, expect)
-        except RefConflictError:
-            lost.extend([key] if key.startswith(RELEASES) else [])
-            raise
-
-    monkeypatch.setattr(store.backend, "cas", claim)
-    return lost
-
-
 def test_two_who_release_at_once_do_not_share_a_number(
     content_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(content_store)
-    lost = _claiming_at_once(content_store, monkeypatch)
+    lost = claiming_at_once(content_store, monkeypatch)
     steps = [
         ReleaseStep(source_id=f"release{place}", name="shop", datasets=(each,))
         for place, each in enumerate(

@@ -20,6 +20,7 @@ from airnub_prefect_starter.core.releases.release import (
     core_release_datasets,
     read_release,
     read_result,
+    release_key,
     releases,
 )
 from airnub_prefect_starter.core.store import Store, open_store
@@ -32,7 +33,7 @@ from tests.churn_kit import TABLE
 from tests.features_kit import ROOT, build, own_config
 from tests.integration.departments.kit import StoreOf, shown
 from tests.s3_kit import s3_server
-from tests.unit.core.releases.kit import STEP, fill, release
+from tests.unit.core.releases.kit import STEP, claiming_at_once, fill, release
 
 DVC = ROOT / ".venv" / "tools" / "dvc" / "bin" / "dvc"
 
@@ -115,9 +116,12 @@ def test_a_later_release_in_a_bucket_is_made_again(bucket: str, tmp_path: Path) 
     assert {each.verdict for each in found.compared} == {"same"}
 
 
-def test_two_who_release_at_once_in_a_bucket_do_not_share_a_number(bucket: str) -> None:
+def test_two_who_release_at_once_in_a_bucket_do_not_share_a_number(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = open_store(f"{bucket}/race", durability="none")
     fill(store)
+    lost = claiming_at_once(store, monkeypatch)
     steps = [
         ReleaseStep(source_id=f"of-{each.name}", name="shop", datasets=(each,))
         for each in STEP.datasets
@@ -125,6 +129,7 @@ def test_two_who_release_at_once_in_a_bucket_do_not_share_a_number(bucket: str) 
     with ThreadPoolExecutor(4) as pool:
         results = [*pool.map(release, repeat(store), steps * 2)]
 
+    assert release_key("shop", 1) in lost
     numbers = releases(store, "shop")
     assert numbers == [*range(1, len(numbers) + 1)]
     assert len(numbers) >= len(steps)
