@@ -15,7 +15,6 @@ import pandas as pd
 from pydantic import BaseModel
 from sklearn.pipeline import Pipeline
 
-from airnub_prefect_starter.common.errors import ObjectNotFoundError
 from airnub_prefect_starter.core.churn.serving import churn_builder
 from airnub_prefect_starter.core.configuration import ConfigModel
 from airnub_prefect_starter.core.manifest_models import DerivedManifest
@@ -100,12 +99,7 @@ def load_model(store: Store, name: str, number: int | None = None) -> ServedMode
         StoreError: The store cannot be read.
     """
     registry = ModelRegistry(store, name)
-    version = registry.champion() if number is None else registry.version(number)
-    if version is None:
-        raise ObjectNotFoundError(
-            f"The model {name} has no champion",
-            "Train one: `airnub run DEPARTMENT model_building`; or name a version that there is",
-        )
+    version = registry.require_champion() if number is None else registry.version(number)
     return served(store, version)
 
 

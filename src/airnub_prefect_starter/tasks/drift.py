@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from airnub_prefect_starter.common.names import Category
 from airnub_prefect_starter.core.manifest_models import DerivedResult
+from airnub_prefect_starter.core.ml.drift_step import PAGE, read_drift
 from airnub_prefect_starter.core.ml.inference_markdown import drift_markdown
 from airnub_prefect_starter.core.ml.step import output_named
-from airnub_prefect_starter.core.ml.watching import PAGE, read_drift
 from airnub_prefect_starter.core.monitoring.results import CheckResult
 from airnub_prefect_starter.tasks.fan_out import Outcomes, describe_failure
 from airnub_prefect_starter.tasks.monitoring import publish_checked

@@ -8,8 +8,8 @@ from airnub_prefect_starter.core.markdown import (
     markdown_table,
     short_digest,
 )
-from airnub_prefect_starter.core.ml.comparing import ComparisonReport
 from airnub_prefect_starter.core.ml.comparison import Arm, Comparison
+from airnub_prefect_starter.core.ml.comparison_step import ComparisonReport
 from airnub_prefect_starter.core.ml.delong import Interval
 from airnub_prefect_starter.core.ml.drift import DriftReport
 from airnub_prefect_starter.core.ml.scoring import Scores

@@ -160,6 +160,20 @@ class ModelRegistry:
         number = self.aliases().champion
         return None if number is None else self.version(number)
 
+    def require_champion(self) -> ModelVersion:
+        """Read the version that counts.
+
+        Raises:
+            ObjectNotFoundError: There is none yet. No retry.
+        """
+        found = self.champion()
+        if found is None:
+            raise ObjectNotFoundError(
+                f"The model {self.name} has no champion",
+                "Train one: `airnub run DEPARTMENT model_building`; or name a version",
+            )
+        return found
+
     def challenger(self) -> ModelVersion | None:
         """Read the version that the champion is compared with, if there is one."""
         number = self.aliases().challenger

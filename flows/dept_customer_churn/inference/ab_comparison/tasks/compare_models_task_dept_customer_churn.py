@@ -3,7 +3,7 @@
 from prefect import task
 
 from airnub_prefect_starter.core.manifest_models import DerivedResult
-from airnub_prefect_starter.core.ml.comparing import core_compare_models
+from airnub_prefect_starter.core.ml.comparison_step import core_compare_models
 from airnub_prefect_starter.core.ml.inference_steps import ComparisonStep
 from airnub_prefect_starter.tasks.retry import RETRY
 from airnub_prefect_starter.tasks.run_context import department_store, run_info

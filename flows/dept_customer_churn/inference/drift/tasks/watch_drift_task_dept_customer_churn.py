@@ -3,8 +3,8 @@
 from prefect import task
 
 from airnub_prefect_starter.core.manifest_models import DerivedResult
+from airnub_prefect_starter.core.ml.drift_step import core_watch_drift
 from airnub_prefect_starter.core.ml.inference_steps import DriftStep
-from airnub_prefect_starter.core.ml.watching import core_watch_drift
 from airnub_prefect_starter.tasks.retry import RETRY
 from airnub_prefect_starter.tasks.run_context import department_store, run_info
 from flows.dept_customer_churn.inference.drift.config import CATEGORY

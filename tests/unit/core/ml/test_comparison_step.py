@@ -8,7 +8,7 @@ import pytest
 
 from airnub_prefect_starter.common.errors import ObjectNotFoundError
 from airnub_prefect_starter.core.churn.telco import KEY
-from airnub_prefect_starter.core.ml.comparing import (
+from airnub_prefect_starter.core.ml.comparison_step import (
     core_compare_models,
     read_comparison,
 )

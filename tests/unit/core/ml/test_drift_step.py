@@ -9,10 +9,10 @@ import pytest
 
 from airnub_prefect_starter.common.errors import ObjectNotFoundError
 from airnub_prefect_starter.core.ml.drift import SCORE, DriftReport
+from airnub_prefect_starter.core.ml.drift_step import PAGE, core_watch_drift, read_drift
 from airnub_prefect_starter.core.ml.inference_markdown import drift_markdown
 from airnub_prefect_starter.core.ml.inference_steps import DriftStep
 from airnub_prefect_starter.core.ml.step import read_file
-from airnub_prefect_starter.core.ml.watching import PAGE, core_watch_drift, read_drift
 from airnub_prefect_starter.core.model_inference import load_model
 from airnub_prefect_starter.core.store import Store, open_store
 from tests.model_kit import (

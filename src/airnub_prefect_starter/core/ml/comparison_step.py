@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pandas as pd
 
-from airnub_prefect_starter.common.errors import ObjectNotFoundError
 from airnub_prefect_starter.core import model_inference
 from airnub_prefect_starter.core.configuration import ConfigModel
 from airnub_prefect_starter.core.derivation import (
@@ -63,11 +62,7 @@ def core_compare_models(
         StoreError: The store cannot read or write; retry where it is transient.
     """
     registry = ModelRegistry(store, step.model)
-    champion, challenger = registry.champion(), registry.challenger()
-    if champion is None:
-        raise ObjectNotFoundError(
-            f"The model {step.model} has no champion", "Run the stage model_building first"
-        )
+    champion, challenger = registry.require_champion(), registry.challenger()
     contest = (champion,) if challenger is None else (champion, challenger)
     features = read_input(store, step.features, step.file)
     parameters = {
