@@ -315,9 +315,6 @@ def stored(release: Release, department: str) -> dict[str, str]:
     return found
 
 
-FOREIGN = ("AIRNUB_", "AWS_", "MLFLOW_", "PREFECT_", "SOURCES_", "TELCO_")
-
-
 def clean_environment() -> dict[str, str]:
     """Give this process's environment without what would point at another platform."""
     return {
