@@ -57,7 +57,7 @@ def reproduce(
         done = _reproduce(found, number)
     _show(done, as_json=as_json)
     if not done.is_equal:
-        differing = sum(not each.is_good for each in done.compared)
+        differing = sum(not each.matches for each in done.compared)
         raise DifferencesError(
             f"{release} is not the same when made again: {counted(differing, 'difference')}",
             "Use the versions of code and libraries that made it, see above"

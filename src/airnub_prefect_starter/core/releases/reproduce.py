@@ -43,7 +43,7 @@ class Compared(Record):
     verdict: Verdict
 
     @property
-    def is_good(self) -> bool:
+    def matches(self) -> bool:
         """Whether it counts as made again."""
         return self.verdict not in ("different", "missing")
 
@@ -65,7 +65,7 @@ class Reproduction(Record):
     @property
     def is_equal(self) -> bool:
         """Whether all of it is the same, metrics within their tolerance."""
-        return all(each.is_good for each in self.compared)
+        return all(each.matches for each in self.compared)
 
 
 class Reproducer:

@@ -74,7 +74,7 @@ def test_other_features_are_told_and_a_release_needs_no_model(
     found = core_reproduce(released, 1, work)
 
     assert not found.is_equal
-    assert {each.what for each in found.compared if not each.is_good} == {
+    assert {each.what for each in found.compared if not each.matches} == {
         "features.customer.json",
         "profile.json",
         "features.parquet",

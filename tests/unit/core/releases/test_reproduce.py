@@ -137,4 +137,4 @@ def test_metrics_are_compared_within_a_tolerance(again: dict[str, float], verdic
     (found,) = compare_metrics("training", {"auc": 0.84}, again, 0.002)
 
     assert (found.what, found.released, found.verdict) == ("auc", "0.840000", verdict)
-    assert found.is_good == (verdict in ("same", "within tolerance"))
+    assert found.matches == (verdict in ("same", "within tolerance"))
