@@ -22,7 +22,7 @@ VALIDATED = ValidationStep(
     parts=tuple(f"{INGESTION}/{name}" for name in SPLITS), feeds=(f"{INGESTION}/partner_feed",)
 )
 PREPARED = PreparationStep(input=f"{VALIDATION}/validated")
-REAL_TABLE = os.environ.get("AIRNUB_TELCO_CSV")
+REAL_TABLE = os.environ.get("AIRNUB_TELCO_CSV") or None
 needs_real_table = pytest.mark.skipif(
     REAL_TABLE is None, reason="AIRNUB_TELCO_CSV names no copy of the published table"
 )
