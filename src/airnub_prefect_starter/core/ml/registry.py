@@ -32,7 +32,7 @@ from airnub_prefect_starter.core.manifest_models import (
     StoreName,
 )
 from airnub_prefect_starter.core.ml.config import CandidateKind
-from airnub_prefect_starter.core.store import Store
+from airnub_prefect_starter.core.store import Store, numbered
 from airnub_prefect_starter.core.store.digest import Digest
 from airnub_prefect_starter.core.store.layout import MODELS, Key
 
@@ -143,13 +143,13 @@ class ModelRegistry:
             ObjectNotFoundError: There is none of that number. No retry.
             CorruptObjectError: It is not a version. No retry.
         """
-        found = self._read(self._key(number))
-        if found is None:
+        data = numbered.read(self._store.backend, self._key(number))
+        if data is None:
             known = ", ".join(map(str, self._numbers())) or "none"
             raise ObjectNotFoundError(
                 f"There is no version {number} of the model {self.name}", f"There are: {known}"
             )
-        return _parse(ModelVersion, found[0], self._key(number))
+        return _parse(ModelVersion, data, self._key(number))
 
     def aliases(self) -> Aliases:
         """Read which versions are champion and challenger; neither before the first one."""
@@ -181,9 +181,9 @@ class ModelRegistry:
 
     def decision(self, number: int) -> Decision | None:
         """Read what became of a version when it was registered, if that was decided."""
-        key = Key(f"{self._decisions}{number}.json")
-        found = self._read(key)
-        return None if found is None else _parse(Decision, found[0], key)
+        key = self._decision(number)
+        data = numbered.read(self._store.backend, key)
+        return None if data is None else _parse(Decision, data, key)
 
     # Writing
 
@@ -243,24 +243,15 @@ class ModelRegistry:
             champion=champion,
             decided_at=self._store.clock(),
         )
-        self._claim(Key(f"{self._decisions}{version.number}.json"), found.canonical())
+        numbered.claim(self._store.backend, self._decision(version.number), found.canonical())
 
     def _create(self, trained: TrainedModel, number: int) -> ModelVersion | None:
         # First the pin: what has a number must never be collected.
         pin = f"model.{self.name}.{Digest(trained.manifest).hex[:12]}"
         self._store.pin(pin, trained.manifest)
         version = ModelVersion(**dict(trained), number=number, created_at=self._store.clock())
-        return version if self._claim(self._key(number), version.to_json()) else None
-
-    def _claim(self, key: Key, data: bytes) -> bool:
-        """Write a file if there is none yet, and read it back; tell if it is there."""
-        try:
-            self._store.backend.cas(key, data, None)
-        except RefConflictError:
-            return False
-        # Without conditional writes the last of two writers wins: the first one sees that here.
-        found = self._read(key)
-        return found is not None and found[0] == data
+        claimed = numbered.claim(self._store.backend, self._key(number), version.to_json())
+        return version if claimed else None
 
     def _expect(self, champion: int | None) -> tuple[Aliases, str | None]:
         aliases, token = self._read_aliases()
@@ -276,24 +267,21 @@ class ModelRegistry:
         return aliases
 
     def _read_aliases(self) -> tuple[Aliases, str | None]:
-        found = self._read(self._aliases)
-        if found is None:
-            return Aliases(), None
-        return _parse(Aliases, found[0], self._aliases), found[1]
-
-    def _read(self, key: Key) -> tuple[bytes, str | None] | None:
         try:
-            with self._store.backend.open(key) as reader:
-                return reader.read(), reader.stat.token
+            with self._store.backend.open(self._aliases) as reader:
+                data, token = reader.read(), reader.stat.token
         except ObjectNotFoundError:
-            return None
+            return Aliases(), None
+        return _parse(Aliases, data, self._aliases), token
 
     def _key(self, number: int) -> Key:
         return Key(f"{self._versions}{number}.json")
 
+    def _decision(self, number: int) -> Key:
+        return Key(f"{self._decisions}{number}.json")
+
     def _numbers(self) -> list[int]:
-        keys = (stat.key for stat in self._store.backend.list(self._versions))
-        return sorted(int(key.removeprefix(self._versions).removesuffix(".json")) for key in keys)
+        return numbered.numbers(self._store.backend, self._versions)
 
 
 def _same(known: list[ModelVersion], trained: TrainedModel) -> ModelVersion | None:

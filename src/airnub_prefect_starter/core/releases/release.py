@@ -11,7 +11,6 @@ it was made of by maintenance, since pins lead to them.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Iterator
 
@@ -48,7 +47,7 @@ from airnub_prefect_starter.core.releases.records import (
     TableVersion,
     content_of,
 )
-from airnub_prefect_starter.core.store import Store
+from airnub_prefect_starter.core.store import Store, numbered
 from airnub_prefect_starter.core.store.commits import PRODUCER
 from airnub_prefect_starter.core.store.digest import Digest
 from airnub_prefect_starter.core.store.layout import RELEASES, Key
@@ -56,7 +55,6 @@ from airnub_prefect_starter.core.store.layout import RELEASES, Key
 RELEASE = "release.json"
 _JSON, _YAML = "application/json", "application/yaml"
 _ATTEMPTS = 8
-_FILE = re.compile(r"release-([1-9][0-9]*)\.json")
 _MODULES = (dvc, lineage, records)
 
 
@@ -98,9 +96,7 @@ def releases(store: Store, name: str) -> list[int]:
     Raises:
         StoreError: The store cannot be read.
     """
-    folder = _folder(name)
-    names = (stat.key.removeprefix(folder) for stat in store.backend.list(folder))
-    return sorted(int(found[1]) for each in names if (found := _FILE.fullmatch(each)))
+    return numbered.numbers(store.backend, f"{_folder(name)}release-")
 
 
 def read_release(store: Store, name: str, number: int) -> Release:
@@ -111,7 +107,7 @@ def read_release(store: Store, name: str, number: int) -> Release:
         CorruptObjectError: It is not a release, or was changed. No retry.
     """
     key = release_key(name, number)
-    data = _read(store, key)
+    data = numbered.read(store.backend, key)
     if data is None:
         known = ", ".join(map(str, releases(store, name))) or "none"
         raise ObjectNotFoundError(f"There is no release {name}@{number}", f"There are: {known}")
@@ -189,20 +185,9 @@ def _release(
             run=run,
             producer=PRODUCER,
         )
-        if _claim(store, release):
+        if numbered.claim(store.backend, release_key(name, release.number), release.canonical()):
             return release
     raise RefConflictError(f"Others released {name} {_ATTEMPTS} times meanwhile", "Try again")
-
-
-def _claim(store: Store, release: Release) -> bool:
-    """Write a release if its number is free, and read it back; tell if it is there."""
-    key, data = release_key(release.name, release.number), release.canonical()
-    try:
-        store.backend.cas(key, data, None)
-    except RefConflictError:
-        return False
-    # A server without conditions lets the last of two writers win: the first one sees that here.
-    return _read(store, key) == data
 
 
 def _put_dataset(
@@ -265,20 +250,12 @@ def _is_whole(store: Store, release: Release) -> bool:
     Without conditional puts another releaser can take a number after it was read back.
     """
     key = release_key(release.name, release.number)
-    data = _read(store, key)
+    data = numbered.read(store.backend, key)
     if data is None or _parse(data, key) != release:
         return False
     keys = {dvc.object_key(each.md5) for each in release.datasets}
     keys |= {dvc.object_key(file.md5) for each in release.datasets for file in each.files}
     return all(store.backend.stat(key) for key in keys)
-
-
-def _read(store: Store, key: Key) -> bytes | None:
-    try:
-        with store.backend.open(key) as reader:
-            return reader.read()
-    except ObjectNotFoundError:
-        return None
 
 
 def _parse(data: bytes, where: str) -> Release:
