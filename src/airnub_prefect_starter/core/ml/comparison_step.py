@@ -14,14 +14,15 @@ from airnub_prefect_starter.core.derivation import (
     code_digest,
     commit,
     find_unchanged,
+    only_output,
+    put_outputs,
     read_input,
 )
 from airnub_prefect_starter.core.manifest_models import (
-    DerivedOutput,
     DerivedResult,
     RunInfo,
 )
-from airnub_prefect_starter.core.ml import comparison, delong
+from airnub_prefect_starter.core.ml import comparison, delong, lineage
 from airnub_prefect_starter.core.ml.comparison import Comparison, Scored, compare
 from airnub_prefect_starter.core.ml.inference_steps import ComparisonStep
 from airnub_prefect_starter.core.ml.lineage import (
@@ -66,7 +67,7 @@ def core_compare_models(
     contest = (champion,) if challenger is None else (champion, challenger)
     features = read_input(store, step.features, step.file)
     parameters = {
-        "code": code_digest(comparison, delong, model_inference, sys.modules[__name__]),
+        "code": code_digest(comparison, delong, lineage, model_inference, sys.modules[__name__]),
         "step": parameters_of(step),
         "versions": [each.number for each in contest],
     }
@@ -77,9 +78,8 @@ def core_compare_models(
         return unchanged
     rows = read_parquet(store.read_blob(features.blob))
     report = _report(store, step, rows, contest)
-    blob, _ = store.put_bytes(report.model_dump_json(indent=1).encode(), media_type=_JSON)
-    output = DerivedOutput(name=COMPARISON, blob=blob)
-    return commit(store, derivation, [output], run=run or RunInfo())
+    files = {COMPARISON: (report.model_dump_json(indent=1).encode(), _JSON)}
+    return commit(store, derivation, put_outputs(store, files), run=run or RunInfo())
 
 
 def read_comparison(store: Store, result: DerivedResult) -> ComparisonReport:
@@ -88,7 +88,9 @@ def read_comparison(store: Store, result: DerivedResult) -> ComparisonReport:
     Raises:
         StoreError: It cannot be read.
     """
-    return ComparisonReport.model_validate_json(store.read_blob(result.outputs[0].blob.digest))
+    return ComparisonReport.model_validate_json(
+        store.read_blob(only_output(result, _JSON).blob.digest)
+    )
 
 
 def _report(

@@ -10,11 +10,12 @@ from airnub_prefect_starter.core.derivation import (
     code_digest,
     commit,
     find_unchanged,
+    put_outputs,
     read_input,
 )
 from airnub_prefect_starter.core.feature_store.step import PROFILE
 from airnub_prefect_starter.core.manifest_models import DerivedInput, DerivedResult, RunInfo
-from airnub_prefect_starter.core.ml import drift, plots, report
+from airnub_prefect_starter.core.ml import drift, lineage, plots, report
 from airnub_prefect_starter.core.ml.drift import DriftReport, find_drift, find_score_drift
 from airnub_prefect_starter.core.ml.inference_steps import DriftLimits, DriftStep
 from airnub_prefect_starter.core.ml.lineage import (
@@ -26,7 +27,7 @@ from airnub_prefect_starter.core.ml.lineage import (
 )
 from airnub_prefect_starter.core.ml.plots import plot_drift
 from airnub_prefect_starter.core.ml.report import HTML, render_drift, template_digest
-from airnub_prefect_starter.core.ml.step import put_files, read_file
+from airnub_prefect_starter.core.ml.step import read_file
 from airnub_prefect_starter.core.model_inference import ServedModel, load_model
 from airnub_prefect_starter.core.monitoring import profiles, statistics
 from airnub_prefect_starter.core.monitoring.profiles import Profile
@@ -37,7 +38,7 @@ from airnub_prefect_starter.core.tables import read_parquet
 
 DRIFT, PAGE, PLOT = "drift.json", "drift.html", "drift.png"
 _JSON = "application/json"
-_MODULES = (drift, plots, profiles, report, statistics)
+_MODULES = (drift, lineage, plots, profiles, report, statistics)
 
 
 def core_watch_drift(
@@ -70,7 +71,7 @@ def core_watch_drift(
     if unchanged:
         return unchanged
     files = _files(_find(store, model, step, batch), step.limits)
-    return commit(store, derivation, put_files(store, files), run=run or RunInfo())
+    return commit(store, derivation, put_outputs(store, files), run=run or RunInfo())
 
 
 def _find(store: Store, model: ServedModel, step: DriftStep, batch: DerivedInput) -> DriftReport:

@@ -11,7 +11,7 @@ import pandas as pd
 from airnub_prefect_starter.common.errors import CorruptObjectError, PayloadError
 from airnub_prefect_starter.core import model_inference
 from airnub_prefect_starter.core.configuration import ConfigModel
-from airnub_prefect_starter.core.derivation import Derivation, code_digest, read_inputs
+from airnub_prefect_starter.core.derivation import Derivation, code_digest, only_output, read_inputs
 from airnub_prefect_starter.core.feature_store.registry import EVENT_TIMESTAMP
 from airnub_prefect_starter.core.features.rounding import DECIMALS
 from airnub_prefect_starter.core.lake.lake import Lake
@@ -129,7 +129,7 @@ def read_scores(store: Store, result: DerivedResult, step: ScoringStep, top: int
     Raises:
         StoreError: The table cannot be read.
     """
-    snapshot = parse_snapshot(store, result.outputs[0].blob.digest)
+    snapshot = parse_snapshot(store, only_output(result, SNAPSHOT).blob.digest)
     (key,) = snapshot.key
     found = Lake.of(store).read(step.table, version=snapshot.version)
     first = found.sort_values([PROBABILITY, key], ascending=[False, True]).head(top)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -13,6 +13,7 @@ from airnub_prefect_starter.core.derivation import (
     code_digest,
     commit,
     find_unchanged,
+    put_outputs,
     read_input,
 )
 from airnub_prefect_starter.core.features import rounding
@@ -83,7 +84,7 @@ def core_train_model(
     if unchanged:
         return unchanged
     trained = train(read_parquet(store.read_blob(features.blob)), spec)
-    outputs = put_files(store, _files(trained, spec, inputs))
+    outputs = put_outputs(store, _files(trained, spec, inputs))
     return commit(store, derivation, outputs, run=run or RunInfo())
 
 
@@ -156,10 +157,3 @@ def _files(
         model_file_name(found): (trained.model_file, model_files.SKOPS),
         **{f"{name}.png": (png, PNG) for name, png in drawn.items()},
     }
-
-
-def put_files(store: Store, files: Mapping[str, tuple[bytes, str]]) -> Iterator[DerivedOutput]:
-    """Store files, each with its media type, as outputs of a derivation."""
-    for name, (raw, media_type) in files.items():
-        blob, _ = store.put_bytes(raw, media_type=media_type)
-        yield DerivedOutput(name=name, blob=blob)
