@@ -13,6 +13,7 @@ from airnub_prefect_starter.common.names import Category, Stage, unknown
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control.cross_checks import (
     check_flow_file,
+    check_models,
     check_section,
     check_tables,
 )
@@ -117,6 +118,7 @@ def load_variables(catalog: Catalog, settings: Settings) -> dict[Stage, Mapping[
                     sections[category.id] = settings.resolve(document.value)
             variables[stage] = build_variables(stage, sections)
         mistakes += check_tables(entry, checked)
+        mistakes += check_models(checked)
     if mistakes:
         raise ExceptionGroup(f"{len(mistakes)} mistakes in the configuration", mistakes)
     return variables

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,14 @@ from airnub_prefect_starter.core.configuration import ConfigModel, YamlDocument
 from airnub_prefect_starter.core.departments import DepartmentEntry
 from airnub_prefect_starter.core.derivation import split_ref
 from airnub_prefect_starter.core.lake.table_step import TableStep, limit_of
+from airnub_prefect_starter.core.mistakes import Location
+from airnub_prefect_starter.core.ml.config import ModelSpec
 from airnub_prefect_starter.core.monitoring.alert_config import AlertsConfig
-from airnub_prefect_starter.core.monitoring.config import SourceWatch, TableWatch
+from airnub_prefect_starter.core.monitoring.config import SourceWatch
 from airnub_prefect_starter.core.sources import DatabaseSource, HttpSource
+
+# What fields are called that hold refs, or several of them.
+_READ = frozenset({"feeds", "features", "input", "inputs", "parts", "ref", "release", "tables"})
 
 
 def check_flow_file(flow: Stage | Category, root: Path) -> Iterator[ConfigError]:
@@ -32,6 +37,7 @@ def check_section(
     entry: DepartmentEntry, document: YamlDocument, section: ConfigModel
 ) -> Iterator[ConfigError]:
     """Find names in a category's values that stand twice or that nothing else knows."""
+    yield from _check_reads(entry, document, section)
     for field, items in section:
         if isinstance(items, AlertsConfig):
             yield from _check_routes(entry, document.place((field, "routes")), items)
@@ -44,6 +50,18 @@ def check_section(
             elif isinstance(name, str):
                 seen.add(name)
             yield from _check_item(entry, place, item)
+
+
+def check_models(sections: Iterable[tuple[YamlDocument, ConfigModel]]) -> Iterator[ConfigError]:
+    """Find models of a department that two categories register under one name."""
+    places: dict[str, str] = {}
+    for place, spec in _items(sections):
+        if isinstance(spec, ModelSpec):
+            first = places.setdefault(spec.name, place)
+            if first != place:
+                yield ConfigError(
+                    f"{place}: {first} registers a model {spec.name} too", "Rename one"
+                )
 
 
 def check_tables(
@@ -65,11 +83,14 @@ def check_tables(
 def _table_steps(
     sections: Iterable[tuple[YamlDocument, ConfigModel]],
 ) -> Iterator[tuple[str, Any]]:
+    return ((place, item) for place, item in _items(sections) if isinstance(item, TableStep))
+
+
+def _items(sections: Iterable[tuple[YamlDocument, ConfigModel]]) -> Iterator[tuple[str, Any]]:
     for document, section in sections:
         for field, items in section:
             for position, item in enumerate(items if isinstance(items, tuple) else ()):
-                if isinstance(item, TableStep):
-                    yield document.place((field, position)), item
+                yield document.place((field, position)), item
 
 
 def _check_routes(
@@ -85,30 +106,53 @@ def _check_item(entry: DepartmentEntry, place: str, item: BaseModel) -> Iterator
         if item.secret_name is not None:
             yield from _known(place, "secret", item.secret_name, set(entry.spec.secrets))
         return
-    known = {
-        category.namespace
-        for stage_id in entry.spec.stages
-        for category in entry.categories(stage_id)
-    }
-    for ref in _refs(item):
-        yield from _known(place, f"category of the ref {ref}", split_ref(ref)[0], known)
     if isinstance(item, SourceWatch):
+        known = _namespaces(entry)
         yield from _known(place, "category of the sources", item.namespace, known)
 
 
-def _refs(item: BaseModel) -> tuple[str, ...]:
-    if isinstance(item, TableWatch):
-        return (item.ref,) if item.ref else ()
-    # Deferred: pandas and matplotlib take a second, which every start of `airnub` would pay.
-    from airnub_prefect_starter.core.analysis import AnalysisStep  # noqa: PLC0415
-    from airnub_prefect_starter.core.data_cleaning import ProcessingStep  # noqa: PLC0415
-    from airnub_prefect_starter.core.features.steps import FeatureStep  # noqa: PLC0415
-    from airnub_prefect_starter.core.lake.gold_steps import GoldStep  # noqa: PLC0415
-    from airnub_prefect_starter.core.lake.steps import BronzeStep  # noqa: PLC0415
+def _check_reads(
+    entry: DepartmentEntry, document: YamlDocument, section: ConfigModel
+) -> Iterator[ConfigError]:
+    known = _namespaces(entry)
+    for location, step in _steps(section):
+        for ref in _refs(step):
+            place = document.place(location)
+            yield from _known(place, f"category of the ref {ref}", split_ref(ref)[0], known)
 
-    if isinstance(item, ProcessingStep | BronzeStep | FeatureStep):
-        return item.inputs
-    return tuple(item.tables.values()) if isinstance(item, AnalysisStep | GoldStep) else ()
+
+def _steps(section: ConfigModel) -> Iterator[tuple[Location, BaseModel]]:
+    """List a section that is one step itself, or the steps in its fields."""
+    if hasattr(section, "source_id"):
+        yield (), section
+        return
+    for field, items in section:
+        if isinstance(items, BaseModel):
+            yield (field,), items
+        for position, item in enumerate(items if isinstance(items, tuple) else ()):
+            if isinstance(item, BaseModel):
+                yield (field, position), item
+
+
+def _namespaces(entry: DepartmentEntry) -> set[str]:
+    stages = entry.spec.stages
+    return {category.namespace for stage_id in stages for category in entry.categories(stage_id)}
+
+
+def _refs(item: BaseModel) -> Iterator[str]:
+    """List the refs that an item reads, and those of its parts."""
+    for name, value in item:
+        for each in _parts(value):
+            if isinstance(each, BaseModel):
+                yield from _refs(each)
+            elif isinstance(each, str) and name in _READ:
+                yield each
+
+
+def _parts(value: object) -> Iterable[object]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, tuple) else (value,)
 
 
 def _known(place: str, what: str, name: str, known: set[str]) -> Iterator[ConfigError]:

@@ -9,16 +9,20 @@ from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.names import Department
 from airnub_prefect_starter.control.cross_checks import (
     check_flow_file,
+    check_models,
     check_section,
     check_tables,
 )
 from airnub_prefect_starter.core.analysis import AnalysisStep
+from airnub_prefect_starter.core.churn.steps import PreparationStep
 from airnub_prefect_starter.core.configuration import ConfigModel, YamlDocument, validate
 from airnub_prefect_starter.core.data_cleaning import ProcessingStep
 from airnub_prefect_starter.core.departments import DepartmentEntry, DepartmentSpec
 from airnub_prefect_starter.core.lake.steps import BronzeStep
+from airnub_prefect_starter.core.ml.config import ModelSpec
 from airnub_prefect_starter.core.monitoring.alert_config import AlertsConfig
 from airnub_prefect_starter.core.monitoring.config import SourceWatch, TableWatch
+from airnub_prefect_starter.core.releases.config import ReleaseStep
 from airnub_prefect_starter.core.sources import DatabaseSource, FileSource
 
 ENTRY = DepartmentEntry(
@@ -42,6 +46,9 @@ class Section(ConfigModel):
     analyses: tuple[AnalysisStep, ...] = ()
     watched: tuple[TableWatch, ...] = ()
     sources: tuple[SourceWatch, ...] = ()
+    preparation: PreparationStep | None = None
+    models: tuple[ModelSpec, ...] = ()
+    releases: tuple[ReleaseStep, ...] = ()
     alerts: AlertsConfig = AlertsConfig()
 
 
@@ -57,6 +64,11 @@ def mistakes(tmp_path: Path) -> Callable[[str], list[str]]:
     return find
 
 
+MODEL = (
+    "{name: m, source_id: m, features: x.y/z, key: a, target: b, positive: c, numeric: [d], "
+    "categorical: [], candidates: [{name: e, kind: dummy}, {name: f, kind: random_forest}], "
+    "purpose: A test.}"
+)
 TABLE = "table: {key: [a], columns: [{name: a, dtype: int}]}"
 
 
@@ -122,6 +134,27 @@ TABLE = "table: {key: [a], columns: [{name: a, dtype: int}]}"
                 "Known: ingestion.files"
             ],
         ),
+        (
+            "preparation: {input: x.y/z}",
+            [
+                "files.yaml:1:14: the department has no category of the ref x.y/z: 'x.y'. "
+                "Known: ingestion.files"
+            ],
+        ),
+        (
+            f"models: [{MODEL}]",
+            [
+                "files.yaml:1:10: the department has no category of the ref x.y/z: 'x.y'. "
+                "Known: ingestion.files"
+            ],
+        ),
+        (
+            "releases: [{source_id: r, name: r, datasets: [{name: a, folder: {b: {ref: x.y/z}}}]}]",
+            [
+                "files.yaml:1:12: the department has no category of the ref x.y/z: 'x.y'. "
+                "Known: ingestion.files"
+            ],
+        ),
     ],
     ids=[
         "sound",
@@ -135,6 +168,9 @@ TABLE = "table: {key: [a], columns: [{name: a, dtype: int}]}"
         "input of a table",
         "input of a table of the lake",
         "table of an analysis",
+        "input of a step",
+        "features of a model",
+        "part of a release",
     ],
 )
 def test_a_mistake_has_its_place_and_what_is_known(
@@ -168,3 +204,17 @@ def test_a_flow_without_a_file_is_found(tmp_path: Path) -> None:
 
     assert [type(each) for each in found] == [ConfigError]
     assert "flows/dept_alpha/ingestion_flow_dept_alpha.py" in str(found[0])
+
+
+def test_two_categories_do_not_register_one_model(tmp_path: Path) -> None:
+    sections = []
+    for name in ("a.yaml", "b.yaml"):
+        path = tmp_path / name
+        path.write_text(f"models: [{MODEL}]")
+        document = YamlDocument(path, name)
+        sections.append((document, validate(document, Section)))
+
+    assert [str(each) for each in check_models(sections)] == [
+        "b.yaml:1:10: a.yaml:1:10 registers a model m too. Rename one"
+    ]
+    assert [*check_models(sections[:1])] == []
