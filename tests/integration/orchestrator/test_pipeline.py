@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from airnub_prefect_starter.common.errors import ScriptFailedError
+from airnub_prefect_starter.common.errors import ConfigError, ScriptFailedError
 from airnub_prefect_starter.core.churn.synthetic import customers_csv
 from airnub_prefect_starter.core.store import open_store
-from tests.integration.orchestrator.conftest import PIPELINE, Pipeline
+from tests.integration.orchestrator.conftest import Pipeline
 
 STEPS = (
     "Data Ingestion",
@@ -22,7 +22,7 @@ def test_a_step_that_fails_is_tried_twice_and_ends_the_pipeline(
     pipeline: Pipeline, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     table = tmp_path / "weekly.csv"
-    table.write_bytes(customers_csv(200).replace(b"Month-to-month", b"Weekly", 1))
+    table.write_bytes(customers_csv(50).replace(b"Month-to-month", b"Weekly", 1))
 
     done = pipeline("--source", str(table))
 
@@ -51,7 +51,14 @@ def test_help_has_examples_that_are_there(pipeline: Pipeline) -> None:
 
     assert done.returncode == 0
     assert "python src/data_pipeline_orchestrator/pipeline.py --source sample" in done.stdout
-    assert "data_pipeline_orchestrator/pipeline.py" in PIPELINE.with_name("README.md").read_text()
+
+
+def test_a_wrong_override_is_one_line_before_the_first_step(pipeline: Pipeline) -> None:
+    done = pipeline("--source", "sample", "--set", "model_building.training.models.0.gate=1")
+
+    assert done.returncode == ConfigError.exit_code, done.stderr[-3000:]
+    assert done.stderr.splitlines()[-1].startswith("error: --set training: models.0.gate: unknown")
+    assert "Data Ingestion" not in done.stderr
 
 
 def test_a_table_that_is_not_there_is_one_line(pipeline: Pipeline) -> None:

@@ -30,11 +30,39 @@ KINDS: tuple[str, ...] = get_args(Kind)
 USUAL, SHORT, LONG = "gamma", "d", "l" * 40
 STAGES = {USUAL: "ingestion", SHORT: "s", LONG: "t" * 22}  # with a category's 40, as long as may be
 CELL = "revenue_at_risk"  # of a notebook, and the task that it becomes
+DERIVED = ("customer_churn", "transformation", "feature_store")  # whose first output is no table
+OF_SOURCE = f"flows.dept_{USUAL}.{STAGES[USUAL]}.some_file.tasks.{CELL}_task_dept_{USUAL}"
+OF_TABLE = f"flows.dept_{'.'.join(DERIVED)}.tasks.{CELL}_task_dept_customer_churn"
 TASKS = [
+    f"{OF_TABLE.replace('.', '/')}.py",
     "src/airnub_prefect_starter/core/count_lines.py",
     f"src/airnub_prefect_starter/core/{CELL}.py",
     f"tests/unit/core/test_{CELL}.py",
 ]
+# Calls the tasks that were generated on a source and on a derived table.
+PROBE = f"""
+import pandas as pd
+from airnub_prefect_starter.core.manifest_models import DerivedOutput, DerivedResult, SourceResult
+from airnub_prefect_starter.core.tables import PARQUET, write_parquet
+from airnub_prefect_starter.tasks.run_context import department_store
+from flows.dept_{USUAL} import DEPARTMENT as SOURCES
+from flows.dept_customer_churn import DEPARTMENT as CHURN
+from {OF_SOURCE} import {CELL}_task_dept_{USUAL} as of_source
+from {OF_TABLE} import {CELL}_task_dept_customer_churn as of_table
+
+rows = pd.DataFrame({{"Contract": ["One year"], "MonthlyCharges": [20.0], "Churn": ["Yes"]}})
+csv, _ = department_store(SOURCES).put_bytes(rows.to_csv(index=False).encode())
+snapshot, _ = department_store(CHURN).put_bytes(b"{{}}", media_type="application/json")
+table, _ = department_store(CHURN).put_bytes(write_parquet(rows), media_type=PARQUET)
+common = {{"source_id": "a", "namespace": "b.c", "outcome": "stored", "manifest": csv.digest}}
+source = SourceResult(**common, blob=csv, bytes_in=1, attempts=1)
+outputs = (
+    DerivedOutput(name="features.customer.json", blob=snapshot),
+    DerivedOutput(name="features.parquet", blob=table),
+)
+print(of_source.fn(source)["lost"].sum())
+print(of_table.fn(DerivedResult(**common, outputs=outputs))["lost"].sum())
+"""
 GENERATED = [
     f"{folder}/dept_{department}"
     for folder in ("flows", "tests/integration/departments")
@@ -94,10 +122,13 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
             name = "N" * 40 if department == LONG else department.title()
             add("department", department, "--display-name", name)
             for kind in KINDS:
+                if (department, kind) == (SHORT, "model"):
+                    continue  # its checks take longest, and the two others have what is special
                 add("category", department, stage, category(department, kind), "--like", kind)
             add("task", department, stage, category(department, "api"), "count_lines")
             place = (department, stage, category(department, "file"))
             add("task", *place, CELL, "--from", notebook, "--cell", CELL)
+        add("task", *DERIVED, CELL, "--from", notebook, "--cell", CELL)
     return root
 
 
@@ -163,6 +194,12 @@ def test_a_generated_stage_runs_and_stores_what_its_sources_say(
         ("ingestion.some_model", "telco"),
         ("ingestion.some_web", "index"),
     }
+
+
+def test_a_generated_task_reads_what_was_stored(root: Path, tmp_path: Path) -> None:
+    printed = run(root, "python", "-c", PROBE, AIRNUB_STORE_URL=(tmp_path / "store").as_uri())
+
+    assert printed.splitlines() == ["20.0", "20.0"]
 
 
 def test_the_generated_tests_pass(root: Path) -> None:
