@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -45,6 +46,8 @@ def test_no_error_of_the_client_ends_a_run(
     def failing(**_: str) -> None:
         raise error
 
+    own = {**os.environ, "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
+    monkeypatch.setattr(os, "environ", own)
     client = ModuleType("mlflow")
     client.__spec__ = ModuleSpec("mlflow", None)
     client.MlflowClient = failing  # type: ignore[attr-defined]
@@ -58,6 +61,9 @@ def test_no_error_of_the_client_ends_a_run(
     assert "\n" not in found.detail
     assert "secret" not in found.detail + caplog.text
     assert "not mirrored to MLflow" in caplog.text
+    # What a person says wins; the other bounds stay, since another mirror may be at work.
+    assert own["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "5"
+    assert own["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "1"
 
 
 def test_without_a_server_or_the_package_nothing_is_mirrored(

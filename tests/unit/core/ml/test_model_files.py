@@ -42,7 +42,7 @@ def _digest(raw: bytes) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_comes_back_and_foretells_the_same(kind: CandidateKind) -> None:
+def test_every_kind_comes_back_and_predicts_the_same(kind: CandidateKind) -> None:
     model = _fitted(kind)
     raw = dump(model)
     again = load(raw, _digest(raw))
