@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from airnub_prefect_starter.common.errors import StarterError
+from airnub_prefect_starter.common.errors import StarterError, error_lines, leaves_of
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
@@ -108,8 +108,11 @@ def show_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[obje
 
 def show_error(error: BaseException, *, as_json: bool) -> None:
     """Print every error of this project inside a group to standard error, a line per mistake."""
-    for leaf in _leaves(error):
-        if as_json:
+    if not as_json:
+        sys.stderr.writelines(error_lines(error))
+        return
+    for leaf in leaves_of(error):
+        if isinstance(leaf, StarterError):
             fields = {
                 "error": type(leaf).__name__,
                 "message": leaf.message,
@@ -117,17 +120,6 @@ def show_error(error: BaseException, *, as_json: bool) -> None:
                 "exit_code": leaf.exit_code,
             }
             sys.stderr.write(json.dumps(fields) + "\n")
-        else:
-            # Several mistakes in one file are one error with a line for each.
-            sys.stderr.writelines(f"error: {line}\n" for line in str(leaf).splitlines())
-
-
-def _leaves(error: BaseException) -> Iterator[StarterError]:
-    if isinstance(error, BaseExceptionGroup):
-        for each in error.exceptions:
-            yield from _leaves(each)
-    elif isinstance(error, StarterError):
-        yield error
 
 
 def counted(number: int, what: str) -> str:

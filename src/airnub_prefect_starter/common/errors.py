@@ -46,6 +46,7 @@ error of the command line itself and 70 (EX_SOFTWARE of sysexits) a bug in this 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 EXIT_USAGE = 2
@@ -299,6 +300,22 @@ class ModelFileError(ModelError):
     """The bytes are no model file, or hold what must not be loaded."""
 
     exit_code = 51
+
+
+def leaves_of(error: BaseException) -> Iterator[BaseException]:
+    """List the errors of a group, of groups in it too; another error is its own only leaf."""
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from leaves_of(each)
+    else:
+        yield error
+
+
+def error_lines(error: BaseException) -> Iterator[str]:
+    """Give a line per mistake of this project's errors, as programs end with them."""
+    for leaf in leaves_of(error):
+        # Several mistakes in one file are one error with a line for each.
+        yield from (f"error: {line}\n" for line in str(leaf).splitlines())
 
 
 def is_transient(error: BaseException) -> bool:

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,7 +22,9 @@ from airnub_prefect_starter.common.errors import (
     EXIT_BUG,
     ConfigError,
     StarterError,
+    error_lines,
     exit_code_of,
+    leaves_of,
 )
 from airnub_prefect_starter.common.settings import find_project_root, load_settings
 from airnub_prefect_starter.control.environment import (
@@ -115,19 +117,9 @@ class _OneLine(logging.Formatter):
 
 
 def _show(error: Exception) -> int:
-    leaves = list(_leaves(error))
-    if not all(isinstance(leaf, StarterError) for leaf in leaves):
+    if not all(isinstance(leaf, StarterError) for leaf in leaves_of(error)):
         traceback.print_exception(error)
         sys.stderr.write("error: This is a bug. Report it with the lines above\n")
         return EXIT_BUG
-    for leaf in leaves:
-        sys.stderr.write(f"error: {leaf}\n")
+    sys.stderr.writelines(error_lines(error))
     return exit_code_of(error)
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for each in error.exceptions:
-            yield from _leaves(each)
-    else:
-        yield error

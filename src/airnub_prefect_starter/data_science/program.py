@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -16,6 +16,7 @@ from airnub_prefect_starter.common.errors import (
     ConfigError,
     ObjectNotFoundError,
     StarterError,
+    error_lines,
     exit_code_of,
 )
 from airnub_prefect_starter.common.settings import find_project_root
@@ -36,8 +37,7 @@ def run_program(main: Callable[..., None]) -> NoReturn:
     try:
         command_line(main)()
     except* StarterError as errors:
-        for leaf in _leaves(errors):
-            sys.stderr.writelines(f"error: {line}\n" for line in str(leaf).splitlines())
+        sys.stderr.writelines(error_lines(errors))
         sys.exit(exit_code_of(errors))
     sys.exit(0)
 
@@ -74,11 +74,3 @@ def require(path: Path, module: str) -> Path:
         command = f"python -m airnub_prefect_starter.data_science.{module}"
         raise ObjectNotFoundError(f"There is no {path}", f"Run `{command}` first")
     return path
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for each in error.exceptions:
-            yield from _leaves(each)
-    else:
-        yield error

@@ -18,8 +18,10 @@ from airnub_prefect_starter.common.errors import (
     StarterError,
     StoreError,
     TooSlowError,
+    error_lines,
     exit_code_of,
     is_transient,
+    leaves_of,
 )
 
 
@@ -110,3 +112,11 @@ def test_a_retry_helps_only_if_it_helps_every_part(error: Exception, expected: b
 )
 def test_exit_code_of(error: Exception, code: int) -> None:
     assert exit_code_of(error) == code
+
+
+def test_a_group_is_told_line_by_line_with_every_mistake() -> None:
+    inner = ExceptionGroup("inner", [ConfigError("first\nsecond", "Do")])
+    group = ExceptionGroup("outer", [inner, PayloadError("third")])
+
+    assert [*error_lines(group)] == ["error: first\n", "error: second. Do\n", "error: third\n"]
+    assert [type(each) for each in leaves_of(group)] == [ConfigError, PayloadError]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
@@ -10,7 +10,7 @@ from functools import partial
 from threading import Thread
 from typing import Generic, Literal, TypeVar
 
-from airnub_prefect_starter.common.errors import PlatformError, StarterError
+from airnub_prefect_starter.common.errors import PlatformError, StarterError, leaves_of
 
 Subject = TypeVar("Subject")
 State = Literal["ok", "warn", "fail", "skipped"]
@@ -140,7 +140,7 @@ def _look(check: Check[Subject], subject: Subject) -> Finding:
         ours, bugs = group.split(StarterError)
         if bugs is not None or ours is None:
             return _bug(group)
-        return _failed(list(_leaves(ours)))
+        return _failed([each for each in leaves_of(ours) if isinstance(each, StarterError)])
     except Exception as error:  # noqa: BLE001 - told with the other findings, then raised
         return _bug(error)
 
@@ -148,14 +148,6 @@ def _look(check: Check[Subject], subject: Subject) -> Finding:
 def _bug(error: Exception) -> Finding:
     told = fail(f"the check itself failed: {type(error).__name__}: {error}", "Report it as a bug")
     return replace(told, bug=error)
-
-
-def _leaves(group: ExceptionGroup[StarterError]) -> Iterator[StarterError]:
-    for each in group.exceptions:
-        if isinstance(each, ExceptionGroup):
-            yield from _leaves(each)
-        else:
-            yield each
 
 
 def _failed(errors: Sequence[StarterError]) -> Finding:
