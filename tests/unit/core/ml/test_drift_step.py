@@ -28,7 +28,7 @@ from tests.model_kit import (
 
 SPACE = "inference.drift"
 STEP = DriftStep(source_id="drift", model=MODEL, features=FEATURES)
-FRAME = with_features(prepared(600))
+FRAME = with_features(prepared(1600))
 
 
 @pytest.fixture
