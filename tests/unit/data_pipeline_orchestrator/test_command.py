@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,23 +15,30 @@ from airnub_prefect_starter.common.addresses import TELCO_PIN, TELCO_SAMPLE, TEL
 from airnub_prefect_starter.common.errors import (
     ConfigError,
     ObjectNotFoundError,
+    PlatformError,
     ScriptFailedError,
     StarterError,
 )
+from airnub_prefect_starter.core.ml.registry import ModelRegistry
 from airnub_prefect_starter.core.store import open_store
+from data_pipeline_orchestrator import command
 from data_pipeline_orchestrator.command import (
     champion_of,
     check_overrides,
     chosen_source,
     naming_other_sources,
     parse,
+    run_as_jobs,
+    start_on_platform,
 )
-from tests.project_kit import make_project, project_settings
+from tests.project_kit import make_project, own_environment, project_settings
 
 ROOT = Path(__file__).parents[3]
 SOURCE = ROOT / "src" / "data_pipeline_orchestrator"
 STAGES = ("ingestion", "validation")
 STEPS = (*STAGES, "preparation", "transformation", "versioning", "model_building")
+CHAMPION = SimpleNamespace(name="m", number=2, kind="dummy", metrics={"auc": 0.5})
+LINE = "Champion: m version 2 (dummy), AUC 0.5000\n"
 SAMPLES = {"SOURCES_URL": "http://samples.example"}
 
 
@@ -174,6 +185,71 @@ def test_who_has_another_trouble_does_not(status: int | None) -> None:
         raise ScriptFailedError("Data Ingestion ended", "Look", status)
 
     assert caught.value.remedy == "Look"
+
+
+def test_the_program_begins_again_until_the_environment_says_what_the_settings_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_project(tmp_path)
+    begun: list[bool] = []
+    (root / ".env").write_text("AWS_ACCESS_KEY_ID=key\nPREFECT_API_URL=http://s.example/api\n")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    monkeypatch.setattr(command, "_begin_again", lambda: begun.append(True))
+
+    with own_environment(AIRNUB_PROJECT_ROOT=str(root)):
+        for _ in range(2):
+            start_on_platform()
+        found = (os.environ["AWS_ACCESS_KEY_ID"], os.environ["PREFECT_API_URL"])
+
+    assert found == ("key", "http://s.example/api")
+    assert begun == [True]
+
+
+def test_a_platform_that_did_not_come_up_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "_run_or_exit", lambda _: 0)
+
+    with (
+        own_environment(AIRNUB_PROJECT_ROOT=str(make_project(tmp_path))),
+        pytest.raises(PlatformError, match="Run `airnub up`"),
+    ):
+        start_on_platform()
+
+
+@pytest.mark.parametrize(
+    ("code", "champion", "printed"),
+    [(0, CHAMPION, LINE), (1, CHAMPION, LINE), (1, None, "")],
+    ids=["completed", "drift", "an earlier stage"],
+)
+def test_a_champion_is_named_whatever_became_of_the_run(
+    code: int,
+    champion: object,
+    printed: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    commands: list[Sequence[str]] = []
+
+    def run(given: Sequence[str], accepted: Collection[int]) -> int:
+        commands.append(given)
+        assert code in accepted
+        return code
+
+    there = project_settings(ROOT, AIRNUB_STORE_URL=tmp_path.as_uri())
+    open_store(f"{tmp_path.as_uri()}/customer_churn", durability="none")
+    monkeypatch.setenv("AIRNUB_PROJECT_ROOT", str(ROOT))
+    monkeypatch.setattr(command, "_run_or_exit", run)
+    monkeypatch.setattr(command, "on_cluster", lambda *_: nullcontext(there))
+    monkeypatch.setattr(ModelRegistry, "champion", lambda _: champion)
+
+    found = run_as_jobs({"context": "kind-x", "release": None, "namespace": None})
+
+    assert found == code
+    assert capsys.readouterr().out == printed
+    (given,) = commands
+    assert [*given[3:]] == ["run", "customer_churn", "--on", "k8s", "--context", "kind-x"]
 
 
 def test_without_a_champion_there_is_no_line(tmp_path: Path) -> None:
