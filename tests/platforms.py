@@ -17,6 +17,7 @@ MINIO = "minio"  # the platform whose store is in a bucket; see integration/flow
 _GROUPS = {
     "integration/control": "control",
     "integration/departments": "lake",
+    "integration/departments/dept_customer_churn": "models",
     "integration/entry_points": "lake",
     "integration/flows": "flows",
     "integration/lake": "lake",
