@@ -25,7 +25,6 @@ from airnub_prefect_starter.common.addresses import (
 from airnub_prefect_starter.common.errors import (
     BlockedUrlError,
     ConfigError,
-    ObjectNotFoundError,
     RedirectError,
     RunFailedError,
     ScriptFailedError,
@@ -260,9 +259,4 @@ def champion_of(store: Store) -> str:
     Raises:
         ObjectNotFoundError: None does. No retry before one was trained.
     """
-    champion = ModelRegistry(store, DEPARTMENT.id).champion()
-    if champion is None:
-        raise ObjectNotFoundError(
-            f"{DEPARTMENT.id} has no champion", "See the gates in the artifact of model building"
-        )
-    return champion_line(champion)
+    return champion_line(ModelRegistry(store, DEPARTMENT.id).require_champion())
