@@ -13,10 +13,14 @@ from airnub_prefect_starter.common.names import Category, Stage, nearest
 from airnub_prefect_starter.core.configuration import ConfigModel, YamlDocument
 from airnub_prefect_starter.core.departments import DepartmentEntry
 from airnub_prefect_starter.core.derivation import split_ref
+from airnub_prefect_starter.core.features.steps import FeatureStep
+from airnub_prefect_starter.core.lake.gold_steps import GoldStep
+from airnub_prefect_starter.core.lake.steps import BronzeStep
 from airnub_prefect_starter.core.lake.table_step import TableStep, limit_of
 from airnub_prefect_starter.core.monitoring.alert_config import AlertsConfig
 from airnub_prefect_starter.core.monitoring.config import SourceWatch, TableWatch
 from airnub_prefect_starter.core.sources import DatabaseSource, HttpSource
+from airnub_prefect_starter.core.steps import AnalysisStep, ProcessingStep
 
 
 def check_flow_file(flow: Stage | Category, root: Path) -> Iterator[ConfigError]:
@@ -99,13 +103,6 @@ def _check_item(entry: DepartmentEntry, place: str, item: BaseModel) -> Iterator
 def _refs(item: BaseModel) -> tuple[str, ...]:
     if isinstance(item, TableWatch):
         return (item.ref,) if item.ref else ()
-    # Deferred: pandas and matplotlib take a second, which every start of `airnub` would pay.
-    from airnub_prefect_starter.core.analysis import AnalysisStep  # noqa: PLC0415
-    from airnub_prefect_starter.core.data_cleaning import ProcessingStep  # noqa: PLC0415
-    from airnub_prefect_starter.core.features.steps import FeatureStep  # noqa: PLC0415
-    from airnub_prefect_starter.core.lake.gold_steps import GoldStep  # noqa: PLC0415
-    from airnub_prefect_starter.core.lake.steps import BronzeStep  # noqa: PLC0415
-
     if isinstance(item, ProcessingStep | BronzeStep | FeatureStep):
         return item.inputs
     return tuple(item.tables.values()) if isinstance(item, AnalysisStep | GoldStep) else ()

@@ -47,7 +47,7 @@ from airnub_prefect_starter.core.manifest_models import (
     canonical_json,
 )
 from airnub_prefect_starter.core.store import Store
-from airnub_prefect_starter.core.tables import ColumnType
+from airnub_prefect_starter.core.table_schema import ColumnType
 
 
 def core_refine_silver(
