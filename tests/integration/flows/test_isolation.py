@@ -1,16 +1,14 @@
 """Categories as runs of their own: what they store and how they fail is as in one process.
 
 A copy of the project has a platform of its own. Its departments let one run of a stage happen at
-once, so that any category in the stage's queue would wait for ever.
+once, so that any category in the stage's queue would wait for ever. Stages that are cancelled, and
+those whose pod is moved, are tested as Jobs: tests/e2e/k8s.
 """
 
 import json
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -112,24 +110,6 @@ def again(environment: dict[str, str], run_id: str) -> None:
     )
 
 
-@contextmanager
-def executed(environment: dict[str, str], run_id: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """Execute a run as its pod does, which gives it back when the pod has to go."""
-    deployment = api(environment, "/deployments/filter", deployments={"name": {"any_": [STAGE]}})
-    given = {
-        **environment,
-        **deployment[0]["job_variables"]["env"],
-        "PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR": "reschedule",
-    }
-    with subprocess.Popen(
-        [sys.executable, "-m", "prefect", "flow-run", "execute", run_id], env=given
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 def kept(environment: dict[str, str]) -> str:
     artifacts = api(environment, "/artifacts/latest/filter")
     return next(str(each["data"]) for each in artifacts if each["key"] == "sample-kept")
@@ -194,11 +174,6 @@ def test_the_runs_of_categories_are_followed_in_a_queue_of_their_own(
             "Failed",
             "right: 1 of 2 failed: bad: SourceRejectedError: bad answered 404 (run {})",
         ),
-        (
-            "unreadable",
-            "Failed",
-            "right: 1 of 2 failed: unreadable: UnreadableError: no way (run {})",
-        ),
         ("kill", "Crashed", "right: RunFailedError: The run ended Crashed: "),
     ],
 )
@@ -221,18 +196,6 @@ def test_a_failed_category_is_named_with_its_run_and_the_rest_is_kept(
     assert kept(isolated) == ("a b" if step == "kill" else "a b c")
 
 
-def test_cancelling_the_stage_cancels_its_categories(
-    isolated: dict[str, str], tmp_path: Path
-) -> None:
-    run_id = start(isolated, [f"until {tmp_path / 'never'}"], ["c"])
-    eventually(lambda: ("category:left", "Running") in states(isolated, run_id))
-
-    api(isolated, f"/flow_runs/{run_id}/set_state", state={"type": "CANCELLING"})
-
-    eventually(lambda: states(isolated, run_id)[0] == ("category:left", "Cancelled"))
-    assert ended(isolated, run_id)["state_name"] == "Cancelled"
-
-
 def test_a_retry_runs_what_failed_and_takes_over_the_rest(
     isolated: dict[str, str], tmp_path: Path
 ) -> None:
@@ -248,21 +211,3 @@ def test_a_retry_runs_what_failed_and_takes_over_the_rest(
         ("category:right", "Failed"),
     ]
     assert kept(isolated) == "a b once"
-
-
-def test_a_stage_that_is_moved_finds_what_it_has_started(
-    isolated: dict[str, str], tmp_path: Path
-) -> None:
-    flag = tmp_path / "go on"
-    run_id = start(isolated, ["a"], [f"until {flag}"], state="PENDING")  # no worker takes it
-    with executed(isolated, run_id) as process:
-        eventually(lambda: ("category:right", "Running") in states(isolated, run_id))
-        process.terminate()  # as the end of a pod does
-        process.wait(TIMEOUT_S)
-
-    eventually(lambda: read(isolated, run_id)["run_count"] == 2)
-    flag.touch()
-
-    assert ended(isolated, run_id)["state_name"] == "Completed"
-    assert len(children(isolated, run_id)) == 2
-    assert kept(isolated) == "a until"
