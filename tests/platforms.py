@@ -13,9 +13,11 @@ from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 MINIO = "minio"  # the platform whose store is in a bucket; see integration/flows/kit.py
-# Each group needs its platform once; none should take much longer than the others.
+# Each group needs its platform once. Groups of many tests begin first, so the long `flows` comes
+# after no more than one short group; what is short fills the workers up.
 _GROUPS = {
     "integration/control": "control",
+    "integration/core": "core",
     "integration/departments": "lake",
     "integration/departments/dept_customer_churn": "models",
     "integration/entry_points": "lake",
@@ -26,7 +28,8 @@ _GROUPS = {
     "integration/orchestrator": "orchestrator",
     "integration/scaffold": "scaffold",
     "integration/serving": "models",
-    "integration": "others",
+    "integration/store": "store",
+    "integration/tasks": "tasks",
     "e2e/k8s": "cluster",
     "images": "images",
 }

@@ -166,9 +166,15 @@ def test_the_api_asks_for_the_password(stack: Stack) -> None:
     assert stack.post("/flow_runs/filter", {}).status_code == 200
 
 
-def test_a_department_runs_through_the_worker_then_nothing_is_left_to_do(stack: Stack) -> None:
-    first = stack.airnub("run", "project_alpha").stdout
+@pytest.fixture(scope="module")
+def first(stack: Stack) -> str:
+    """Run a department once; give what it printed."""
+    return stack.airnub("run", "project_alpha").stdout
 
+
+def test_a_department_runs_through_the_worker_then_nothing_is_left_to_do(
+    stack: Stack, first: str
+) -> None:
     assert len(re.findall(r" stored ", first)) == SOURCES + OUTPUTS
     assert re.search(r"^flight_data/flights +stored +80,789 +80,789 ", first, re.MULTILINE)
 
@@ -180,8 +186,7 @@ def test_a_department_runs_through_the_worker_then_nothing_is_left_to_do(stack: 
     assert len(digests.findall(first)) == SOURCES + OUTPUTS
 
 
-def test_what_is_exported_is_on_this_machine(stack: Stack) -> None:
-    stack.airnub("run", "project_alpha", "ingestion/web_page_scraping")
+def test_what_is_exported_is_on_this_machine(stack: Stack, first: str) -> None:
     owner = f"{os.getuid()}:{os.getgid()}"
     reference = "ingestion.web_page_scraping/airlines"
 

@@ -6,14 +6,10 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Annotated, Self
 
 import pandas as pd
-from pydantic import AfterValidator, Field, model_validator
 
-from airnub_prefect_starter.common.names import nearest
 from airnub_prefect_starter.core import plots, summaries
-from airnub_prefect_starter.core.configuration import ConfigModel
 from airnub_prefect_starter.core.derivation import (
     Derivation,
     code_digest,
@@ -25,52 +21,15 @@ from airnub_prefect_starter.core.manifest_models import (
     DerivedInput,
     DerivedOutput,
     DerivedResult,
-    RefText,
     RunInfo,
-    StoreName,
 )
 from airnub_prefect_starter.core.plots import PLOTS, PNG
+from airnub_prefect_starter.core.steps import AnalysisStep
 from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.core.summaries import SUMMARIES
 from airnub_prefect_starter.core.tables import read_parquet
 
 CSV = "text/csv"
-TableName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-
-
-def _known(name: str, known: Mapping[str, object]) -> str:
-    if name not in known:
-        hint = nearest(name, known)
-        advice = f"; did you mean {hint!r}?" if hint else ""
-        raise ValueError(f"is none of {', '.join(known)}{advice}")
-    return name
-
-
-SummaryName = Annotated[str, AfterValidator(lambda name: _known(name, SUMMARIES))]
-PlotName = Annotated[str, AfterValidator(lambda name: _known(name, PLOTS))]
-
-
-class AnalysisStep(ConfigModel):
-    """What to compute from which tables."""
-
-    source_id: StoreName = Field(description="Name of the ref in this category's namespace")
-    tables: Mapping[TableName, RefText] = Field(
-        min_length=1, description="Name of a table, such as flights, to the ref that holds it"
-    )
-    summaries: tuple[SummaryName, ...] = Field(min_length=1)
-    plots: tuple[PlotName, ...] = ()
-
-    @model_validator(mode="after")
-    def _needs_are_given(self) -> Self:
-        for name in self.summaries:
-            missing = set(SUMMARIES[name].needs) - set(self.tables)
-            if missing:
-                raise ValueError(f"summary {name} needs the tables {', '.join(sorted(missing))}")
-        for name in self.plots:
-            missing = set(PLOTS[name].needs) - set(self.summaries)
-            if missing:
-                raise ValueError(f"plot {name} needs the summaries {', '.join(sorted(missing))}")
-        return self
 
 
 @dataclass(frozen=True)
@@ -106,8 +65,8 @@ def core_analyze_and_store(
     if unchanged:
         return unchanged
     tables = {name: _read_table(store, each) for name, each in inputs.items()}
-    found = {name: SUMMARIES[name].compute(tables) for name in step.summaries}
-    drawn = {name: PLOTS[name].draw(found) for name in step.plots}
+    found = {name: SUMMARIES[name](tables) for name in step.summaries}
+    drawn = {name: PLOTS[name](found) for name in step.plots}
     outputs = _put(store, Findings(found, drawn))
     return commit(store, derivation, outputs, run=run or RunInfo())
 

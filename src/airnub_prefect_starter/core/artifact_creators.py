@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from airnub_prefect_starter.common.clock import rfc3339
 from airnub_prefect_starter.common.utils import human_bytes
-from airnub_prefect_starter.core.analysis import Findings
 from airnub_prefect_starter.core.derivation import REJECTED
 from airnub_prefect_starter.core.manifest_models import (
     DerivedManifest,
@@ -26,6 +26,10 @@ from airnub_prefect_starter.core.markdown import (
     short_digest,
 )
 from airnub_prefect_starter.core.page_facts import PageFacts
+
+if TYPE_CHECKING:
+    # Runs that analyze nothing shall not import what draws.
+    from airnub_prefect_starter.core.analysis import Findings
 
 __all__ = [
     "artifact_key",

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from airnub_prefect_starter.core.tables import Column, ColumnType
+from airnub_prefect_starter.core.table_schema import Column, ColumnType
 
 # Generic in the stubs only, hence quoted.
 Values: TypeAlias = "pd.Series[Any]"

@@ -5,17 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 
 from airnub_prefect_starter.common.errors import PayloadError
 from airnub_prefect_starter.core import column_types, html, readers, tables
 from airnub_prefect_starter.core.column_types import parse_column
-from airnub_prefect_starter.core.configuration import ConfigModel
 from airnub_prefect_starter.core.derivation import (
     REJECTED,
     Derivation,
@@ -30,46 +27,22 @@ from airnub_prefect_starter.core.manifest_models import (
     DerivedOutput,
     DerivedResult,
     FetchManifest,
-    RefText,
     RowCounts,
     RunInfo,
-    StoreName,
 )
-from airnub_prefect_starter.core.readers import READERS, ReaderName
+from airnub_prefect_starter.core.readers import READERS
+from airnub_prefect_starter.core.steps import ProcessingStep
 from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.core.store.store import MAX_READ_BYTES
+from airnub_prefect_starter.core.table_schema import TableSchema
 from airnub_prefect_starter.core.tables import (
     PARQUET,
-    TableSchema,
     partition,
     table_digest,
     write_parquet,
 )
 
 _PROBLEMS = ("column", "value", "reason")
-
-
-class ProcessingStep(ConfigModel):
-    """One table to make: from which refs, how they are read, and what the table must be."""
-
-    source_id: StoreName = Field(description="Name of the table's ref in this category's namespace")
-    inputs: tuple[RefText, ...] = Field(
-        min_length=1, description="Refs to read, as NAMESPACE/SOURCE_ID; earlier ones win"
-    )
-    reader: ReaderName = "csv"
-    table: TableSchema
-    source_column: str | None = Field(
-        default=None, description="Column of the table that is filled with the input's source_id"
-    )
-    max_rejected_percent: int = Field(
-        default=50, ge=0, le=100, description="More rejected rows than this fail the step"
-    )
-
-    @model_validator(mode="after")
-    def _source_column_exists(self) -> Self:
-        if self.source_column is not None and self.source_column not in self.table.names:
-            raise ValueError(f"source_column {self.source_column!r} is not a column of the table")
-        return self
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,14 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from numbers import Integral
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.utils import human_bytes
+
+if TYPE_CHECKING:
+    # Half a second of every run that fetches and shows no frame.
+    import pandas as pd
 
 MAX_CELL_CHARACTERS = 300
 MAX_TABLE_ROWS = 50
@@ -44,7 +47,9 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def frame_table(frame: pd.DataFrame) -> str:
     """Lay out a small frame as a table: its first 50 rows, numbers with separators."""
     header = [escape_markdown(str(name)) for name in frame.columns]
-    shown = frame.head(MAX_TABLE_ROWS).itertuples(index=False, name=None)
+    head = frame.head(MAX_TABLE_ROWS)
+    # As objects, since a column of floats cannot hold None.
+    shown = head.astype(object).mask(head.isna(), None).itertuples(index=False, name=None)
     table = markdown_table(header, ([_cell(value) for value in row] for row in shown))
     left_out = len(frame) - MAX_TABLE_ROWS
     return f"{table}\n\n… and {left_out:,} rows more" if left_out > 0 else table
@@ -76,7 +81,7 @@ def artifact_key(*parts: str) -> str:
 
 
 def _cell(value: object) -> str:
-    if pd.isna(value):  # type: ignore[call-overload]
+    if value is None:
         return ""
     if isinstance(value, float):
         return f"{value:,.2f}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -76,17 +75,9 @@ def plot_delay_by_hour(tables: Tables) -> bytes:
     return draw_png(draw)
 
 
-@dataclass(frozen=True)
-class Plot:
-    """A plot and the summaries that it draws."""
-
-    draw: Callable[[Tables], bytes]
-    needs: tuple[str, ...]
-
-
-PLOTS: Mapping[str, Plot] = {
-    "flights_by_month": Plot(plot_flights_by_month, ("flights_by_month_and_origin",)),
-    "delay_by_hour": Plot(plot_delay_by_hour, ("delays_by_hour",)),
+PLOTS: Mapping[str, Callable[[Tables], bytes]] = {
+    "flights_by_month": plot_flights_by_month,
+    "delay_by_hour": plot_delay_by_hour,
 }
 
 

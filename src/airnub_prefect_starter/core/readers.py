@@ -10,7 +10,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 import pandas as pd
 import pyarrow as pa
@@ -19,9 +19,8 @@ import pyarrow.parquet as pq
 
 from airnub_prefect_starter.common.errors import PayloadError
 from airnub_prefect_starter.core.html import extract_tables
-from airnub_prefect_starter.core.tables import Column, TableSchema
+from airnub_prefect_starter.core.table_schema import Column, ReaderName, TableSchema
 
-ReaderName = Literal["csv", "json_lines", "html_table", "parquet"]
 Reader = Callable[[bytes, TableSchema], pd.DataFrame]
 
 

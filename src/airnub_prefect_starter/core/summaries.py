@@ -7,7 +7,6 @@ no departure time was cancelled. Shares are percentages rounded to two decimals.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -87,23 +86,15 @@ def airports_by_timezone(tables: Tables) -> pd.DataFrame:
     )
 
 
-@dataclass(frozen=True)
-class Summary:
-    """A summary and the tables that it reads."""
-
-    compute: Callable[[Tables], pd.DataFrame]
-    needs: tuple[str, ...]
-
-
-SUMMARIES: Mapping[str, Summary] = {
-    "flights_by_month": Summary(flights_by_month, ("flights",)),
-    "flights_by_month_and_origin": Summary(flights_by_month_and_origin, ("flights",)),
-    "flights_by_carrier": Summary(flights_by_carrier, ("flights",)),
-    "delays_by_hour": Summary(delays_by_hour, ("flights",)),
-    "delays_by_weather": Summary(delays_by_weather, ("flights", "weather")),
-    "busiest_routes": Summary(busiest_routes, ("flights",)),
-    "busiest_destinations": Summary(busiest_destinations, ("flights", "airports")),
-    "airports_by_timezone": Summary(airports_by_timezone, ("airports",)),
+SUMMARIES: Mapping[str, Callable[[Tables], pd.DataFrame]] = {
+    "flights_by_month": flights_by_month,
+    "flights_by_month_and_origin": flights_by_month_and_origin,
+    "flights_by_carrier": flights_by_carrier,
+    "delays_by_hour": delays_by_hour,
+    "delays_by_weather": delays_by_weather,
+    "busiest_routes": busiest_routes,
+    "busiest_destinations": busiest_destinations,
+    "airports_by_timezone": airports_by_timezone,
 }
 
 

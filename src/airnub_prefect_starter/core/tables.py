@@ -1,7 +1,6 @@
 """Bytes to data frames and back, deterministically, and the digest of a table's rows.
 
-A `TableSchema` says what a table is; a category's YAML states it. What parses the text of a column
-into its type is in `column_types.py`.
+What parses the text of a column into its type is in `column_types.py`.
 """
 
 from __future__ import annotations
@@ -9,8 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping
-from decimal import Decimal
-from typing import Any, Literal, Self
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -18,16 +16,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pydantic import Field, model_validator
 
 from airnub_prefect_starter.common.errors import PayloadError
-from airnub_prefect_starter.core.configuration import ConfigModel
 from airnub_prefect_starter.core.manifest_models import canonical_json
+from airnub_prefect_starter.core.table_schema import ColumnType, TableSchema
 
 PARQUET = "application/vnd.apache.parquet"
 MAX_PARTITIONS = 1000
-
-ColumnType = Literal["string", "int", "float", "bool", "date", "timestamp"]
 
 _ARROW_TYPES: Mapping[ColumnType, Any] = {
     "string": pa.large_string(),
@@ -42,70 +37,6 @@ _PANDAS_TYPES = {
     pa.bool_(): pd.BooleanDtype(),
     pa.date32(): pd.ArrowDtype(pa.date32()),
 }
-
-
-class Column(ConfigModel):
-    """One column: its type and what its values may be."""
-
-    name: str = Field(min_length=1)
-    dtype: ColumnType
-    nullable: bool = Field(default=False, description="May a value be missing")
-    minimum: Decimal | None = Field(default=None, description="Least value, of int and float")
-    maximum: Decimal | None = Field(default=None, description="Greatest value, of int and float")
-    allowed: tuple[str, ...] | None = Field(
-        default=None, min_length=1, description="The only values, of string"
-    )
-
-    @model_validator(mode="after")
-    def _limits_fit_type(self) -> Self:
-        ranged = self.minimum is not None or self.maximum is not None
-        if ranged and self.dtype not in ("int", "float"):
-            raise ValueError(f"minimum and maximum do not apply to {self.dtype}")
-        if self.allowed is not None and self.dtype != "string":
-            raise ValueError(f"allowed does not apply to {self.dtype}")
-        return self
-
-
-class TableSchema(ConfigModel):
-    """A table: its columns, what makes a row unique, and how it is split into files."""
-
-    columns: tuple[Column, ...] = Field(min_length=1)
-    key: tuple[str, ...] = Field(min_length=1, description="Columns that make a row unique")
-    partition_by: tuple[str, ...] = Field(
-        default=(), description="Columns to split by; of a date or timestamp, its month"
-    )
-    na_values: tuple[str, ...] = Field(
-        default=("", "NA"), description="Texts that mean a missing value"
-    )
-
-    @model_validator(mode="after")
-    def _names_exist(self) -> Self:
-        by_name = {column.name: column for column in self.columns}
-        if len(by_name) != len(self.columns):
-            raise ValueError("two columns have the same name")
-        for name in (*self.key, *self.partition_by):
-            if name not in by_name:
-                raise ValueError(f"{name!r} of key or partition_by is not a column")
-            if by_name[name].nullable:
-                raise ValueError(f"{name!r} of key or partition_by must not be nullable")
-        return self
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the columns, in order."""
-        return [column.name for column in self.columns]
-
-    def without(self, name: str | None) -> TableSchema:
-        """Give what a reader is to look for: this table less a column that is added later.
-
-        The key still names the column, so what this gives is for reading only.
-        """
-        kept = tuple(column for column in self.columns if column.name != name)
-        return self.model_copy(update={"columns": kept})
-
-    def arrow(self) -> Any:
-        """Give the Arrow schema of a typed frame."""
-        return pa.schema([(each.name, _ARROW_TYPES[each.dtype]) for each in self.columns])
 
 
 def write_parquet(frame: pd.DataFrame) -> bytes:
@@ -197,7 +128,7 @@ def table_digest(frame: pd.DataFrame, schema: TableSchema) -> str:
     (days and microseconds of dates and times), IEEE doubles (no negative zero), bytes of 0 and 1,
     and for text the 64-bit lengths in bytes before the joined UTF-8.
     """
-    table = pa.Table.from_pandas(frame[schema.names], schema=schema.arrow(), preserve_index=False)
+    table = pa.Table.from_pandas(frame[schema.names], schema=_arrow(schema), preserve_index=False)
     order = [*schema.key, *(name for name in schema.names if name not in schema.key)]
     table = table.sort_by([(name, "ascending") for name in order])
     head = {
@@ -228,3 +159,7 @@ def _canonical_column(values: Any) -> tuple[bytes, ...]:
     narrow = values.cast(pa.int32()) if pa.types.is_date32(values.type) else values
     filled = pc.fill_null(narrow.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
     return valid.tobytes(), filled.astype("<i8").tobytes()
+
+
+def _arrow(schema: TableSchema) -> Any:
+    return pa.schema([(each.name, _ARROW_TYPES[each.dtype]) for each in schema.columns])

@@ -11,12 +11,10 @@ from prefect.runtime import flow_run
 
 from airnub_prefect_starter.common.clock import utc_now
 from airnub_prefect_starter.common.errors import StarterError, exit_code_of, is_transient
-from airnub_prefect_starter.common.names import Category, Stage, title
-from airnub_prefect_starter.core.analysis import read_findings
+from airnub_prefect_starter.common.names import Category, Stage
 from airnub_prefect_starter.core.artifact_creators import (
     artifact_key,
     derived_markdown,
-    findings_markdown,
     manifests_markdown,
     pages_markdown,
     sources_markdown,
@@ -108,18 +106,6 @@ def publish_derived(category: Category, outcomes: Outcomes[DerivedResult]) -> No
         derived_markdown(category.flow_name, outcomes.found, failures),
         f"Outputs of {category.flow_name}",
     )
-
-
-def publish_findings(category: Category, results: Sequence[DerivedResult]) -> None:
-    """Publish the plots and summaries of each analysis."""
-    store = department_store(category.department)
-    for result in results:
-        heading = title(result.source_id.replace("-", "_"))
-        publish_markdown(
-            artifact_key(category.deployment, result.source_id),
-            findings_markdown(heading, read_findings(store, result)),
-            f"Findings of {category.flow_name}",
-        )
 
 
 def publish_stage(

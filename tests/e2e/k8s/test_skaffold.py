@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.k8s.conftest import KEEP
 from tests.e2e.k8s.kit import CONTEXT, ROOT, Release, eventually, run, skaffold_run
 
 BETA = "project_beta.ingestion"
@@ -43,8 +44,9 @@ def dev(clone: Path, tmp_path: Path) -> Iterator[Path]:
         finally:
             process.terminate()
             process.wait(60)
-    # Back to what is committed here.
-    skaffold_run()
+    if KEEP:
+        # Back to what is committed here; a release that is removed next can stay as it is.
+        skaffold_run()
 
 
 def test_a_saved_edit_is_what_the_next_run_executes(

@@ -94,19 +94,11 @@ class {title}Config(ConfigModel):
 STEPS = '''\
 import os
 import signal
-import time
 from pathlib import Path
 
 from prefect import task
 
 from airnub_prefect_starter.common.errors import SourceRejectedError
-
-
-class UnreadableError(Exception):
-    """Cannot be unpickled."""
-
-    def __init__(self, one: str, two: str) -> None:
-        super().__init__(f"{one} {two}")
 
 
 @task
@@ -117,12 +109,8 @@ def take(step: str) -> str:
     if word == "bad" or (word == "once" and not path.exists()):
         path.touch()
         raise SourceRejectedError(f"{word} answered 404")
-    if word == "unreadable":
-        raise UnreadableError("no", "way")
     if word == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
-    while word == "until" and not path.exists():
-        time.sleep(0.2)
     return word
 '''
 

@@ -1,6 +1,8 @@
 """Every module that knows Prefect imports; a placeholder would hide one that does not."""
 
 import importlib
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,3 +35,16 @@ def test_every_module_imports(folder: str) -> None:
         name = ".".join((start.name, *path.relative_to(start).with_suffix("").parts))
         if path.name != "__main__.py":
             importlib.import_module(name.removesuffix(".__init__"))
+
+
+def test_a_run_that_only_fetches_imports_nothing_for_tables_and_plots() -> None:
+    """They would cost such a run, and the Job of each category, a second of CPU."""
+    program = (
+        "import sys, flows.dept_project_alpha.ingestion_flow_dept_project_alpha\n"
+        "print(*sorted({'matplotlib', 'pandas', 'pyarrow'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+
+    assert done.stdout.split() == []

@@ -1,16 +1,14 @@
 """Categories as runs of their own: what they store and how they fail is as in one process.
 
 A copy of the project has a platform of its own. Its departments let one run of a stage happen at
-once, so that any category in the stage's queue would wait for ever.
+once, so that any category in the stage's queue would wait for ever. Stages that are cancelled, and
+those whose pod is moved, are tested as Jobs: tests/e2e/k8s.
 """
 
 import json
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +17,8 @@ import pytest
 from airnub_prefect_starter.common.settings import load_settings
 from airnub_prefect_starter.core.manifest_models import DerivedManifest
 from airnub_prefect_starter.core.store import Store, department_url, open_store
+from airnub_prefect_starter.core.store.copying import copy_store
+from airnub_prefect_starter.core.store.layout import ref_key
 from tests.integration.flows.isolated_project import add_sample, isolate
 from tests.integration.flows.kit import ON_DISK, ROOT, TIMEOUT_S, airnub, api, platform_of
 
@@ -34,7 +34,7 @@ def isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str
     project = folder / "project"
     for name in ("configs", "flows"):
         shutil.copytree(ROOT / name, project / name)
-    isolate(project, "project_alpha", "ingestion", "processing")
+    isolate(project, "project_alpha", "processing")
     add_sample(project)
     store = (folder / "store").as_uri()
     with platform_of(project, folder / "state", AIRNUB_STORE_URL=store) as environment:
@@ -110,24 +110,6 @@ def again(environment: dict[str, str], run_id: str) -> None:
     )
 
 
-@contextmanager
-def executed(environment: dict[str, str], run_id: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """Execute a run as its pod does, which gives it back when the pod has to go."""
-    deployment = api(environment, "/deployments/filter", deployments={"name": {"any_": [STAGE]}})
-    given = {
-        **environment,
-        **deployment[0]["job_variables"]["env"],
-        "PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR": "reschedule",
-    }
-    with subprocess.Popen(
-        [sys.executable, "-m", "prefect", "flow-run", "execute", run_id], env=given
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 def kept(environment: dict[str, str]) -> str:
     artifacts = api(environment, "/artifacts/latest/filter")
     return next(str(each["data"]) for each in artifacts if each["key"] == "sample-kept")
@@ -148,17 +130,23 @@ def digests(store: Store) -> dict[str, object]:
 
 
 @ON_DISK
-def test_both_ways_store_the_same_bytes_and_tables(
+def test_both_ways_make_the_same_tables(
     isolated: dict[str, str], first_run: list[dict[str, Any]], alpha: Store
 ) -> None:
-    for stage in ("ingestion", "processing"):
-        done = airnub(isolated, "run", "project_alpha", stage)
-        assert done.returncode == 0, done.stderr[-3000:]
-
     settings = load_settings(isolated)
     apart = open_store(department_url(settings.store_url, "project_alpha"))
+    copy_store(alpha, apart)
+    made = [
+        ref_key(namespace, source)
+        for namespace, source, _ in apart.refs()
+        if namespace.startswith("processing.")
+    ]
+    apart.backend.delete(made)
 
-    assert len(digests(apart)) == 25
+    done = airnub(isolated, "run", "project_alpha", "processing")
+
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert len(made) == 6
     assert digests(apart) == digests(alpha)
 
 
@@ -186,11 +174,6 @@ def test_the_runs_of_categories_are_followed_in_a_queue_of_their_own(
             "Failed",
             "right: 1 of 2 failed: bad: SourceRejectedError: bad answered 404 (run {})",
         ),
-        (
-            "unreadable",
-            "Failed",
-            "right: 1 of 2 failed: unreadable: UnreadableError: no way (run {})",
-        ),
         ("kill", "Crashed", "right: RunFailedError: The run ended Crashed: "),
     ],
 )
@@ -213,18 +196,6 @@ def test_a_failed_category_is_named_with_its_run_and_the_rest_is_kept(
     assert kept(isolated) == ("a b" if step == "kill" else "a b c")
 
 
-def test_cancelling_the_stage_cancels_its_categories(
-    isolated: dict[str, str], tmp_path: Path
-) -> None:
-    run_id = start(isolated, [f"until {tmp_path / 'never'}"], ["c"])
-    eventually(lambda: ("category:left", "Running") in states(isolated, run_id))
-
-    api(isolated, f"/flow_runs/{run_id}/set_state", state={"type": "CANCELLING"})
-
-    eventually(lambda: states(isolated, run_id)[0] == ("category:left", "Cancelled"))
-    assert ended(isolated, run_id)["state_name"] == "Cancelled"
-
-
 def test_a_retry_runs_what_failed_and_takes_over_the_rest(
     isolated: dict[str, str], tmp_path: Path
 ) -> None:
@@ -240,21 +211,3 @@ def test_a_retry_runs_what_failed_and_takes_over_the_rest(
         ("category:right", "Failed"),
     ]
     assert kept(isolated) == "a b once"
-
-
-def test_a_stage_that_is_moved_finds_what_it_has_started(
-    isolated: dict[str, str], tmp_path: Path
-) -> None:
-    flag = tmp_path / "go on"
-    run_id = start(isolated, ["a"], [f"until {flag}"], state="PENDING")  # no worker takes it
-    with executed(isolated, run_id) as process:
-        eventually(lambda: ("category:right", "Running") in states(isolated, run_id))
-        process.terminate()  # as the end of a pod does
-        process.wait(TIMEOUT_S)
-
-    eventually(lambda: read(isolated, run_id)["run_count"] == 2)
-    flag.touch()
-
-    assert ended(isolated, run_id)["state_name"] == "Completed"
-    assert len(children(isolated, run_id)) == 2
-    assert kept(isolated) == "a until"

@@ -13,10 +13,8 @@ from airnub_prefect_starter.control.cross_checks import (
     check_section,
     check_tables,
 )
-from airnub_prefect_starter.core.analysis import AnalysisStep
 from airnub_prefect_starter.core.churn.steps import PreparationStep
 from airnub_prefect_starter.core.configuration import ConfigModel, YamlDocument, validate
-from airnub_prefect_starter.core.data_cleaning import ProcessingStep
 from airnub_prefect_starter.core.departments import DepartmentEntry, DepartmentSpec
 from airnub_prefect_starter.core.lake.steps import BronzeStep
 from airnub_prefect_starter.core.ml.config import ModelSpec
@@ -24,6 +22,7 @@ from airnub_prefect_starter.core.monitoring.alert_config import AlertsConfig
 from airnub_prefect_starter.core.monitoring.config import SourceWatch, TableWatch
 from airnub_prefect_starter.core.releases.config import ReleaseStep
 from airnub_prefect_starter.core.sources import DatabaseSource, FileSource
+from airnub_prefect_starter.core.steps import AnalysisStep, ProcessingStep
 
 ENTRY = DepartmentEntry(
     Department("alpha", "Alpha"),

@@ -7,15 +7,12 @@ import pytest
 from pydantic import ValidationError
 
 from airnub_prefect_starter.common.errors import ObjectNotFoundError, PayloadError
-from airnub_prefect_starter.core.analysis import (
-    AnalysisStep,
-    core_analyze_and_store,
-    read_findings,
-)
-from airnub_prefect_starter.core.data_cleaning import ProcessingStep, core_process_and_store
+from airnub_prefect_starter.core.analysis import core_analyze_and_store, read_findings
+from airnub_prefect_starter.core.data_cleaning import core_process_and_store
 from airnub_prefect_starter.core.manifest_models import DerivedManifest, RunInfo
+from airnub_prefect_starter.core.steps import AnalysisStep, ProcessingStep
 from airnub_prefect_starter.core.store import Store
-from airnub_prefect_starter.core.tables import Column, TableSchema
+from airnub_prefect_starter.core.table_schema import Column, TableSchema
 
 PutSource = Callable[..., object]
 SOURCE = "ingestion.files/flights"

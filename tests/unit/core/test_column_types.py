@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from airnub_prefect_starter.core.column_types import parse_column
-from airnub_prefect_starter.core.tables import Column
+from airnub_prefect_starter.core.table_schema import Column
 
 NA = ("", "NA")
 

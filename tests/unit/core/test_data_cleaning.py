@@ -21,23 +21,14 @@ from airnub_prefect_starter.common.errors import (
     PayloadError,
 )
 from airnub_prefect_starter.core import data_cleaning
-from airnub_prefect_starter.core.data_cleaning import (
-    CleanResult,
-    ProcessingStep,
-    clean,
-    core_process_and_store,
-)
+from airnub_prefect_starter.core.data_cleaning import CleanResult, clean, core_process_and_store
 from airnub_prefect_starter.core.derivation import REJECTED, split_ref
 from airnub_prefect_starter.core.manifest_models import DerivedManifest, RowCounts, RunInfo
 from airnub_prefect_starter.core.readers import read_csv_bytes
+from airnub_prefect_starter.core.steps import ProcessingStep
 from airnub_prefect_starter.core.store import Store
-from airnub_prefect_starter.core.tables import (
-    Column,
-    TableSchema,
-    read_parquet,
-    table_digest,
-    write_parquet,
-)
+from airnub_prefect_starter.core.table_schema import Column, TableSchema
+from airnub_prefect_starter.core.tables import read_parquet, table_digest, write_parquet
 
 PutSource = Callable[..., object]
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from airnub_prefect_starter.core.data_cleaning import ProcessingStep, core_process_and_store
+from airnub_prefect_starter.core.data_cleaning import core_process_and_store
 from airnub_prefect_starter.core.database_handlers import core_fetch_table
 from airnub_prefect_starter.core.lineage import render_trace, trace
 from airnub_prefect_starter.core.manifest_models import DerivedResult, SourceResult
 from airnub_prefect_starter.core.sources import DatabaseSource
+from airnub_prefect_starter.core.steps import ProcessingStep
 from airnub_prefect_starter.core.store import Store, open_store
 from airnub_prefect_starter.core.store.copying import copy_store
 from airnub_prefect_starter.core.store.digest import Digest

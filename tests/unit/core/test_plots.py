@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from airnub_prefect_starter.core import summaries
 from airnub_prefect_starter.core.plots import PLOTS
+from airnub_prefect_starter.core.steps import PLOT_SUMMARIES, SUMMARY_TABLES
 from airnub_prefect_starter.core.summaries import Tables
 
 MONTHS = ["2013-01", "2013-01", "2013-02"]
@@ -25,9 +27,14 @@ SUMMARIES: Tables = {
 }
 
 
+def test_configuration_knows_every_summary_and_plot() -> None:
+    assert set(PLOT_SUMMARIES) == set(PLOTS)
+    assert set(SUMMARY_TABLES) == set(summaries.SUMMARIES)
+
+
 @pytest.mark.parametrize("name", PLOTS)
 def test_plot_is_a_small_png_with_something_on_it(name: str) -> None:
-    png = PLOTS[name].draw(SUMMARIES)
+    png = PLOTS[name](SUMMARIES)
 
     pixels = matplotlib.image.imread(io.BytesIO(png))
     assert pixels.shape == (462, 880, 4)
@@ -37,7 +44,7 @@ def test_plot_is_a_small_png_with_something_on_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_equal_tables_give_equal_bytes_without_dates_or_versions(name: str) -> None:
-    first, second = PLOTS[name].draw(SUMMARIES), PLOTS[name].draw(SUMMARIES)
+    first, second = PLOTS[name](SUMMARIES), PLOTS[name](SUMMARIES)
 
     assert first == second
     assert b"tEXt" not in first
@@ -48,4 +55,4 @@ def test_equal_tables_give_equal_bytes_without_dates_or_versions(name: str) -> N
 def test_nothing_to_show_is_still_a_plot(name: str) -> None:
     empty = {each: frame.iloc[:0] for each, frame in SUMMARIES.items()}
 
-    assert PLOTS[name].draw(empty).startswith(b"\x89PNG")
+    assert PLOTS[name](empty).startswith(b"\x89PNG")

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from airnub_prefect_starter.common.errors import PayloadError
-from airnub_prefect_starter.core.readers import READERS, ReaderName, columns_in
-from airnub_prefect_starter.core.tables import Column, TableSchema
+from airnub_prefect_starter.core.readers import READERS, columns_in
+from airnub_prefect_starter.core.table_schema import Column, ReaderName, TableSchema
 
 SCHEMA = TableSchema(
     columns=(Column(name="id", dtype="int"), Column(name="name", dtype="string")), key=("id",)

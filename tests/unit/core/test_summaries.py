@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from airnub_prefect_starter.core.steps import SUMMARY_TABLES
 from airnub_prefect_starter.core.summaries import SUMMARIES, Tables
 
 HOUR = pd.Timestamp("2013-01-01T10:00:00Z")
@@ -48,7 +49,7 @@ DELAYS = ["flights", "mean_delay_min", "median_delay_min", "cancelled_percent"]
 
 
 def _rows(name: str) -> list[tuple[object, ...]]:
-    frame = SUMMARIES[name].compute(TABLES)
+    frame = SUMMARIES[name](TABLES)
     return list(frame.astype(object).where(frame.notna(), None).itertuples(index=False, name=None))
 
 
@@ -101,21 +102,17 @@ def test_summary(name: str, rows: list[tuple[object, ...]]) -> None:
 def test_order_of_input_rows_does_not_matter(name: str) -> None:
     backwards = {name: frame.iloc[::-1] for name, frame in TABLES.items()}
 
-    pd.testing.assert_frame_equal(
-        SUMMARIES[name].compute(backwards), SUMMARIES[name].compute(TABLES)
-    )
+    pd.testing.assert_frame_equal(SUMMARIES[name](backwards), SUMMARIES[name](TABLES))
 
 
 @pytest.mark.parametrize("name", SUMMARIES)
 def test_reads_only_the_tables_that_it_names(name: str) -> None:
-    summary = SUMMARIES[name]
-
-    assert not summary.compute({each: TABLES[each] for each in summary.needs}).empty
+    assert not SUMMARIES[name]({each: TABLES[each] for each in SUMMARY_TABLES[name]}).empty
 
 
 @pytest.mark.parametrize("name", SUMMARIES)
 def test_no_rows_give_an_empty_summary(name: str) -> None:
-    summary = SUMMARIES[name].compute({each: frame.iloc[:0] for each, frame in TABLES.items()})
+    summary = SUMMARIES[name]({each: frame.iloc[:0] for each, frame in TABLES.items()})
 
     assert summary.empty
-    assert list(summary.columns) == list(SUMMARIES[name].compute(TABLES).columns)
+    assert list(summary.columns) == list(SUMMARIES[name](TABLES).columns)

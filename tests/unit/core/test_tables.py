@@ -16,9 +16,8 @@ from pydantic import ValidationError
 from airnub_prefect_starter.common.errors import PayloadError
 from airnub_prefect_starter.core.data_cleaning import clean
 from airnub_prefect_starter.core.readers import read_csv_bytes
+from airnub_prefect_starter.core.table_schema import Column, TableSchema
 from airnub_prefect_starter.core.tables import (
-    Column,
-    TableSchema,
     partition,
     read_parquet,
     table_digest,

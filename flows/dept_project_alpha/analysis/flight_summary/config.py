@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from airnub_prefect_starter.core.analysis import AnalysisStep
 from airnub_prefect_starter.core.configuration import ConfigModel
+from airnub_prefect_starter.core.steps import AnalysisStep
 from flows.dept_project_alpha import DEPARTMENT
 
 CATEGORY = DEPARTMENT.stage("analysis").category("flight_summary", "summarize_flights")

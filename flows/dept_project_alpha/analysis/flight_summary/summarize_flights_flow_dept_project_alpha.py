@@ -5,9 +5,10 @@ import datetime as dt
 from prefect import flow
 
 from airnub_prefect_starter.core.manifest_models import DerivedResult
-from airnub_prefect_starter.tasks.artifacts import publish_derived, publish_findings
+from airnub_prefect_starter.tasks.artifacts import publish_derived
 from airnub_prefect_starter.tasks.configuration import category_config
 from airnub_prefect_starter.tasks.fan_out import fan_out, source_id
+from airnub_prefect_starter.tasks.findings import publish_findings
 from flows.dept_project_alpha.analysis.flight_summary.config import (
     CATEGORY,
     FlightSummaryConfig,

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from airnub_prefect_starter.core.configuration import ConfigModel
-from airnub_prefect_starter.core.data_cleaning import ProcessingStep
+from airnub_prefect_starter.core.steps import ProcessingStep
 from flows.dept_project_alpha import DEPARTMENT
 
 CATEGORY = DEPARTMENT.stage("processing").category("reference_data")

@@ -3,8 +3,9 @@
 from prefect import task
 
 from airnub_prefect_starter.common.names import Category
-from airnub_prefect_starter.core.data_cleaning import ProcessingStep, core_process_and_store
+from airnub_prefect_starter.core.data_cleaning import core_process_and_store
 from airnub_prefect_starter.core.manifest_models import DerivedResult
+from airnub_prefect_starter.core.steps import ProcessingStep
 from airnub_prefect_starter.tasks.retry import RETRY
 from airnub_prefect_starter.tasks.run_context import department_store, run_info
 

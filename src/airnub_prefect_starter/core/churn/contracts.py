@@ -21,7 +21,7 @@ from airnub_prefect_starter.core.churn.telco import (
     NO_PHONE,
 )
 from airnub_prefect_starter.core.lake import contracts
-from airnub_prefect_starter.core.tables import TableSchema
+from airnub_prefect_starter.core.table_schema import TableSchema
 
 # A bill changes over the years; beyond these, a total is in another unit or of another customer.
 _LEAST_SHARE, _GREATEST_SHARE = 0.5, 2.0

@@ -23,7 +23,7 @@ from airnub_prefect_starter.core.churn.columns import (
     TARGET,
     columns_of,
 )
-from airnub_prefect_starter.core.tables import Column, TableSchema
+from airnub_prefect_starter.core.table_schema import Column, TableSchema
 
 __all__ = [
     "COLUMNS",

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from typing import Literal
 
 from airnub_prefect_starter.core.api_handlers import core_fetch_api_and_store
-from airnub_prefect_starter.core.data_cleaning import ProcessingStep, core_process_and_store
+from airnub_prefect_starter.core.data_cleaning import core_process_and_store
 from airnub_prefect_starter.core.database_handlers import core_fetch_table
 from airnub_prefect_starter.core.examples.posts import ACCESS
 from airnub_prefect_starter.core.file_handlers import core_download_hash_store_and_manifest
 from airnub_prefect_starter.core.manifest_models import DerivedResult, RunInfo, SourceResult
 from airnub_prefect_starter.core.sources import ApiSource, DatabaseSource, FileSource
+from airnub_prefect_starter.core.steps import ProcessingStep
 from airnub_prefect_starter.core.store import Store
-from airnub_prefect_starter.core.tables import Column, TableSchema
+from airnub_prefect_starter.core.table_schema import Column, TableSchema
 
 Kind = Literal["api", "file", "database"]
 

@@ -24,7 +24,8 @@ from airnub_prefect_starter.core.feature_store.registry import (
 )
 from airnub_prefect_starter.core.lake.lake import Lake, literal, quoted
 from airnub_prefect_starter.core.lake.writing import MergeCounts, WriteInfo, columns_of, merge
-from airnub_prefect_starter.core.tables import Column, TableSchema, table_digest
+from airnub_prefect_starter.core.table_schema import Column, TableSchema
+from airnub_prefect_starter.core.tables import table_digest
 
 _PANDAS = {"string": "str", "int": "int64", "float": "float64", "bool": "bool"}
 

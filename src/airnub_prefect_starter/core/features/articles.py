@@ -32,7 +32,7 @@ from airnub_prefect_starter.core.features.temporal import (
 from airnub_prefect_starter.core.features.text import text_features
 from airnub_prefect_starter.core.features.tfidf import TfidfModel, fit_tfidf, tfidf_features
 from airnub_prefect_starter.core.manifest_models import Record
-from airnub_prefect_starter.core.tables import Column, TableSchema
+from airnub_prefect_starter.core.table_schema import Column, TableSchema
 
 Group = Literal["text", "temporal", "engagement", "categorical", "tfidf"]
 Groups = Mapping[Group, pd.DataFrame]

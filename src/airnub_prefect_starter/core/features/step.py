@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from airnub_prefect_starter.core import column_types, data_cleaning, readers, tables
 from airnub_prefect_starter.core.data_cleaning import (
     CleanResult,
-    ProcessingStep,
     clean,
     first_problem,
     read_rows,
@@ -59,6 +58,7 @@ from airnub_prefect_starter.core.manifest_models import (
     canonical_json,
 )
 from airnub_prefect_starter.core.plots import PNG
+from airnub_prefect_starter.core.steps import ProcessingStep
 from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.core.store.digest import Digest
 from airnub_prefect_starter.core.tables import PARQUET, write_parquet

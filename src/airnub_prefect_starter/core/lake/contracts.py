@@ -9,7 +9,7 @@ import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
 from airnub_prefect_starter.core.column_types import parse_column
-from airnub_prefect_starter.core.tables import Column, TableSchema
+from airnub_prefect_starter.core.table_schema import Column, TableSchema
 
 PROBLEMS = ("position", "column", "rule", "value")
 

@@ -39,7 +39,7 @@ from airnub_prefect_starter.core.readers import read_whole
 from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.core.store.digest import Digest
 from airnub_prefect_starter.core.store.layout import REFS, ref_name
-from airnub_prefect_starter.core.tables import Column, ColumnType
+from airnub_prefect_starter.core.table_schema import Column, ColumnType
 
 FILE, MODIFIED, SIZE = "_file", "_modified", "_size"
 LINEAGE = (BATCH, BLOB, ROW, FILE, MODIFIED, SIZE)

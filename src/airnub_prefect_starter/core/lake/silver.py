@@ -47,7 +47,7 @@ from airnub_prefect_starter.core.manifest_models import (
     canonical_json,
 )
 from airnub_prefect_starter.core.store import Store
-from airnub_prefect_starter.core.tables import ColumnType
+from airnub_prefect_starter.core.table_schema import ColumnType
 
 
 def core_refine_silver(
@@ -165,6 +165,7 @@ class _Refinement:
     failed: dict[str, StarterError] = field(default_factory=dict)
     counts: dict[str, BatchCounts] = field(default_factory=dict)
     written: set[str] = field(default_factory=set)
+    there: frozenset[str] = frozenset()
 
     def batches(self) -> None:
         order = [batch for batch in self.bronze.order if batch in self.bronze.parts]
@@ -228,12 +229,14 @@ class _Refinement:
         empty = refine(_no_rows(), self.step, {}, self.bronze.digest).accepted
         if not self.lake.exists(self.step.table):
             if not order:
-                self._merge("", empty, info)  # a table without rows is a table
+                self._write("", empty, info)  # a table without rows is a table
             return
-        there = columns_of(self.lake.open(self.step.table))
+        columns = columns_of(self.lake.open(self.step.table))
         wanted = {name: DELTA_TYPES[each] for name, each in _types(self.step).items()}
-        if any(wanted.get(name) != kind for name, kind in there.items()):
+        if any(wanted.get(name) != kind for name, kind in columns.items()):
             overwrite(self.lake, self.step.table, empty, info, schema_change=True)
+        partitions = self.lake.open(self.step.table).partitions()
+        self.there = frozenset(each[BATCH] for each in partitions)
 
     def _values(self, foreign_key: ForeignKey) -> pd.MultiIndex:
         names = ", ".join(map(quoted, foreign_key.references))
@@ -255,12 +258,19 @@ class _Refinement:
         self._quarantine(batch, found)
         for error in _mostly_bad(self.step, {batch: found.counts}).values():
             raise error
-        self._merge(batch, found.accepted, WriteInfo(self.run, source))
+        self._write(batch, found.accepted, WriteInfo(self.run, source))
         self.written.add(batch)
         self.counts[batch] = found.counts
         return set(others.loc[~is_earlier, BATCH])
 
-    def _merge(self, batch: str, rows: pd.DataFrame, info: WriteInfo) -> None:
+    def _write(self, batch: str, rows: pd.DataFrame, info: WriteInfo) -> None:
+        """Add a batch that the table lacks; of one that it has, merge what differs.
+
+        A MERGE reads the whole table where rows may have to go, so its cost grows with the table.
+        """
+        if batch not in self.there and not rows.empty:
+            replace_partition(self.lake, self.step.table, rows, info, column=BATCH, value=batch)
+            return
         merge(
             self.lake,
             self.step.table,

@@ -40,12 +40,8 @@ from airnub_prefect_starter.core.manifest_models import (
 )
 from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.core.store.digest import Digest
-from airnub_prefect_starter.core.tables import (
-    Column,
-    ColumnType,
-    TableSchema,
-    table_digest,
-)
+from airnub_prefect_starter.core.table_schema import Column, ColumnType, TableSchema
+from airnub_prefect_starter.core.tables import table_digest
 
 SNAPSHOT: Literal["application/vnd.airnub.table-snapshot.v1+json"] = (
     "application/vnd.airnub.table-snapshot.v1+json"

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from airnub_prefect_starter.core.configuration import ConfigModel
 from airnub_prefect_starter.core.lake.table_step import TableStep, Writers
 from airnub_prefect_starter.core.manifest_models import RefText
-from airnub_prefect_starter.core.tables import TableSchema
+from airnub_prefect_starter.core.table_schema import TableSchema
 
 BATCH, BLOB, ROW = "_batch", "_blob", "_row"
 

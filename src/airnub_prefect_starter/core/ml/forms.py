@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from airnub_prefect_starter.common.errors import PayloadError
 from airnub_prefect_starter.core.mistakes import mistakes_of, reason
 from airnub_prefect_starter.core.ml.registry import ModelVersion
-from airnub_prefect_starter.core.tables import Column
+from airnub_prefect_starter.core.table_schema import Column
 
 _MOST_MISTAKES = 10
 _LONGEST_TEXT = 200

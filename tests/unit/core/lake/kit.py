@@ -8,7 +8,7 @@ from airnub_prefect_starter.core.lake.snapshots import TableSnapshot, read_snaps
 from airnub_prefect_starter.core.lake.steps import BronzeStep, ForeignKey, SilverStep
 from airnub_prefect_starter.core.manifest_models import DerivedResult, RunInfo
 from airnub_prefect_starter.core.store import Store
-from airnub_prefect_starter.core.tables import Column, TableSchema
+from airnub_prefect_starter.core.table_schema import Column, TableSchema
 
 NAMESPACE = "processing.lake_etl"
 RUN = RunInfo(flow_run_id="run-1")

@@ -11,7 +11,7 @@ from airnub_prefect_starter.core.lake.refining import refine
 from airnub_prefect_starter.core.lake.report import tables_markdown
 from airnub_prefect_starter.core.lake.snapshots import BatchCounts, TablePart, TableSnapshot
 from airnub_prefect_starter.core.lake.steps import BATCH, BLOB, ROW, SilverStep
-from airnub_prefect_starter.core.tables import Column, TableSchema
+from airnub_prefect_starter.core.table_schema import Column, TableSchema
 
 SCHEMA = TableSchema(
     columns=(

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from airnub_prefect_starter.core.lake.gold_steps import GoldStep
 from airnub_prefect_starter.core.lake.order import gold_needs, silver_needs, silver_waves
 from airnub_prefect_starter.core.lake.steps import BronzeStep, ForeignKey, SilverStep
-from airnub_prefect_starter.core.tables import Column, ColumnType, TableSchema
+from airnub_prefect_starter.core.table_schema import Column, ColumnType, TableSchema
 
 CONTRACT = TableSchema(columns=(Column(name="id", dtype="int"),), key=("id",))
 

@@ -16,7 +16,7 @@ from airnub_prefect_starter.core.lake.lake import Lake
 from airnub_prefect_starter.core.lake.steps import SilverStep
 from airnub_prefect_starter.core.manifest_models import DerivedResult, RowCounts
 from airnub_prefect_starter.core.store import Store
-from airnub_prefect_starter.core.tables import Column
+from airnub_prefect_starter.core.table_schema import Column
 from tests.unit.core.lake.kit import (
     CONTRACT,
     FLIGHTS,

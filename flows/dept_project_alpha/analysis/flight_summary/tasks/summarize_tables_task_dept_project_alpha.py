@@ -2,8 +2,9 @@
 
 from prefect import task
 
-from airnub_prefect_starter.core.analysis import AnalysisStep, core_analyze_and_store
+from airnub_prefect_starter.core.analysis import core_analyze_and_store
 from airnub_prefect_starter.core.manifest_models import DerivedResult
+from airnub_prefect_starter.core.steps import AnalysisStep
 from airnub_prefect_starter.tasks.retry import RETRY
 from airnub_prefect_starter.tasks.run_context import department_store, run_info
 from flows.dept_project_alpha.analysis.flight_summary.config import CATEGORY

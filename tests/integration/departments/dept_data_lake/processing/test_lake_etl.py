@@ -19,7 +19,7 @@ from airnub_prefect_starter.core.lake.table_step import limit_of
 from airnub_prefect_starter.core.lineage import TraceNode, trace
 from airnub_prefect_starter.core.manifest_models import Source
 from airnub_prefect_starter.core.store import FetchCommit, Store
-from airnub_prefect_starter.core.tables import Column, TableSchema
+from airnub_prefect_starter.core.table_schema import Column, TableSchema
 from airnub_prefect_starter.tasks.fan_out import PartialFailureError
 from flows.dept_data_lake.processing.lake_etl.config import CATEGORY, LakeEtlConfig
 from flows.dept_data_lake.processing.lake_etl.refine_lake_flow_dept_data_lake import (
