@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +16,6 @@ from airnub_prefect_starter.cli.output import (
     show_table,
 )
 from airnub_prefect_starter.common.errors import ConfigError, DifferencesError
-from airnub_prefect_starter.core.store import Store, open_store
 
 if TYPE_CHECKING:
     from airnub_prefect_starter.core.releases.reproduce import Reproduction
@@ -46,7 +43,7 @@ def reproduce(
     Example: airnub reproduce customer_churn@1 --store s3://lake/customer_churn
     """
     # Models and tables take seconds to import: other commands go without them.
-    from airnub_prefect_starter.core.churn.reproduction import NAME
+    from airnub_prefect_starter.core.churn.reproduction import NAME, core_reproduce
     from airnub_prefect_starter.core.releases.release import parse_name
 
     name, number = parse_name(release)
@@ -54,7 +51,7 @@ def reproduce(
         raise ConfigError(f"Nobody knows how to make {name!r} again", f"Known: {NAME}")
     found = chosen_store(None if store else name, store)
     with patience(f"Making {release} again"):
-        done = _reproduce(found, number)
+        done = core_reproduce(found, number)
     _show(done, as_json=as_json)
     if not done.is_equal:
         differing = sum(not each.matches for each in done.compared)
@@ -64,14 +61,6 @@ def reproduce(
             if done.other_code or done.made_by != done.here
             else "Look at the first difference: what comes after it follows from it",
         )
-
-
-def _reproduce(store: Store, number: int) -> Reproduction:
-    from airnub_prefect_starter.core.churn.reproduction import core_reproduce
-
-    with tempfile.TemporaryDirectory(prefix="airnub-reproduce-") as folder:
-        work = open_store(Path(folder, "store").as_uri(), durability="none")
-        return core_reproduce(store, number, work)
 
 
 def _show(done: Reproduction, *, as_json: bool) -> None:

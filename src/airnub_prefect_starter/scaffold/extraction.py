@@ -242,7 +242,7 @@ def _is_within(module: str, packages: Iterable[str]) -> bool:
 def _text(node: ast.stmt, source: str) -> str:
     lines = source.splitlines()
     decorators = node.decorator_list if isinstance(node, ast.FunctionDef) else []
-    start = min(each.lineno for each in (node, *decorators)) - 1
+    start = min([node.lineno, *(each.lineno for each in decorators)]) - 1
     while start and lines[start - 1].startswith("#"):
         start -= 1  # comments that stand right above
     return "\n".join(lines[start : node.end_lineno])

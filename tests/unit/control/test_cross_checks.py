@@ -136,7 +136,7 @@ TABLE = "table: {key: [a], columns: [{name: a, dtype: int}]}"
         (
             "preparation: {input: x.y/z}",
             [
-                "files.yaml:1:14: the department has no category of the ref x.y/z: 'x.y'. "
+                "files.yaml:1:1: the department has no category of the ref x.y/z: 'x.y'. "
                 "Known: ingestion.files"
             ],
         ),

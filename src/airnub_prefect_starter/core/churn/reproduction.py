@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 
 from airnub_prefect_starter.common.errors import CorruptObjectError
 from airnub_prefect_starter.core.churn.feature_step import core_build_churn_features
@@ -27,19 +29,18 @@ from airnub_prefect_starter.core.releases.reproduce import (
     compare_metrics,
     reproduce_data,
 )
-from airnub_prefect_starter.core.store import Store
+from airnub_prefect_starter.core.store import Store, open_store
 from airnub_prefect_starter.core.tables import read_parquet
 
 NAME = "customer_churn"
 
 
-def core_reproduce(store: Store, number: int, work: Store) -> Reproduction:
+def core_reproduce(store: Store, number: int) -> Reproduction:
     """Make release ``customer_churn@number`` again, and the model trained on it if there is one.
 
     Args:
         store: The store that has it; it is read only.
         number: The release's.
-        work: An empty store for what is made.
 
     Raises:
         ObjectNotFoundError: There is no such release. No retry.
@@ -47,13 +48,19 @@ def core_reproduce(store: Store, number: int, work: Store) -> Reproduction:
         StoreError: The store cannot be read.
     """
     release = read_release(store, NAME, number)
+    with tempfile.TemporaryDirectory(prefix="airnub-reproduce-") as folder:
+        work = open_store(Path(folder, "store").as_uri(), durability="none")
+        return _reproduce(store, release, work)
+
+
+def _reproduce(store: Store, release: Release, work: Store) -> Reproduction:
     made = reproduce_data(store, release, work, REPLAYS)
     version = trained_on(store, release)
     training = _training(store, version) if version else None
     metrics = _train_again(version, training, work) if version and training else ()
     other_code = [_name(training)] if training and _is_other(training) else []
     return Reproduction(
-        release=f"{NAME}@{number}",
+        release=f"{NAME}@{release.number}",
         compared=(*made.compared, *metrics),
         other_code=(*made.other_code, *other_code),
         made_by=release.producer,

@@ -40,6 +40,7 @@ from airnub_prefect_starter.core.manifest_models import (
     RunInfo,
 )
 from airnub_prefect_starter.core.store import Store
+from airnub_prefect_starter.core.table_schema import TableSchema
 from airnub_prefect_starter.core.tables import table_digest
 
 CHECKED, ACCEPTED = "checked", "validated"
@@ -203,7 +204,7 @@ def _merge(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return merged.set_axis(pd.Index(merged[KEY], name="customer"), axis=0)
 
 
-def _schema(name: str) -> tables.TableSchema:
+def _schema(name: str) -> TableSchema:
     return schema_of(columns_of(name))
 
 

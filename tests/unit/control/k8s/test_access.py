@@ -183,7 +183,7 @@ def test_nothing_of_another_server_is_left() -> None:
         "PREFECT_LOGGING_LEVEL": "DEBUG",
         "AWS_PROFILE": "work",
         "AWS_SESSION_TOKEN": "old",
-        "AIRNUB_TELCO_CSV": "/home/me/telco.csv",
+        "AIRNUB_TELCO_CSV": "/data/telco.csv",
         "PATH": "/bin",
     }
 

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pandas as pd
 import pytest
 
@@ -59,19 +57,14 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return store
 
 
-@pytest.fixture
-def work(tmp_path: Path) -> Store:
-    return open_store((tmp_path / "work").as_uri(), durability="none")
-
-
 def test_other_features_are_told_and_a_release_needs_no_model(
-    released: Store, work: Store, monkeypatch: pytest.MonkeyPatch
+    released: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def other(frame: pd.DataFrame, *, options: ChurnFeatures) -> pd.DataFrame:
         return add_churn_features(frame, options).assign(charge_ratio=0.0)
 
     monkeypatch.setattr(feature_step, "add_churn_features", other)
-    found = core_reproduce(released, 1, work)
+    found = core_reproduce(released, 1)
 
     assert not found.is_equal
     assert {each.what for each in found.compared if not each.matches} == {
@@ -82,10 +75,8 @@ def test_other_features_are_told_and_a_release_needs_no_model(
     assert (found.model, found.other_code) == (None, ())
 
 
-def test_a_release_of_an_earlier_day_is_the_same_when_made_again(
-    released: Store, work: Store
-) -> None:
-    found = core_reproduce(released, 1, work)
+def test_a_release_of_an_earlier_day_is_the_same_when_made_again(released: Store) -> None:
+    found = core_reproduce(released, 1)
 
     assert found.is_equal
     assert {each.verdict for each in found.compared} == {"same"}
@@ -93,12 +84,12 @@ def test_a_release_of_an_earlier_day_is_the_same_when_made_again(
 
 
 def test_data_and_model_are_the_same_when_made_again_and_other_code_is_told(
-    released: Store, work: Store, monkeypatch: pytest.MonkeyPatch
+    released: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained = core_train_model(released, SPEC, namespace="model_building.training")
     core_register_model(released, trained)
     monkeypatch.setattr(reproduction, "training_code", lambda: f"sha256:{'0' * 64}")
-    found = core_reproduce(released, 2, work)
+    found = core_reproduce(released, 2)
 
     assert {each.verdict for each in found.compared} == {"same"}
     made = {each.what for each in found.compared}

@@ -11,6 +11,7 @@ import pytest
 
 from airnub_prefect_starter.common.errors import ObjectNotFoundError, PayloadError
 from airnub_prefect_starter.core.churn.telco import KEY
+from airnub_prefect_starter.core.derivation import read_inputs
 from airnub_prefect_starter.core.lake.lake import Lake
 from airnub_prefect_starter.core.lake.snapshots import parse_snapshot
 from airnub_prefect_starter.core.lineage import render_trace, trace
@@ -136,7 +137,7 @@ def test_a_table_without_rows_is_refused(store: Store) -> None:
 def test_features_that_come_meanwhile_wait_for_the_next_run(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look, came = scoring.read_inputs, list[object]()
+    look, came = read_inputs, list[object]()
 
     def overtaken(*arguments: Any) -> tuple[DerivedInput, ...]:
         """Let other features come when the step has begun, once."""

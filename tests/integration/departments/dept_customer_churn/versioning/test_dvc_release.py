@@ -108,9 +108,8 @@ def test_a_later_release_in_a_bucket_is_made_again(bucket: str, tmp_path: Path) 
     for table in (TABLE, FEWER):
         build(store, table, tmp_path)
         core_release_datasets(store, CONFIG, namespace=CATEGORY.namespace)
-    work = open_store((tmp_path / "work").as_uri(), durability="none")
 
-    found = core_reproduce(store, 2, work)
+    found = core_reproduce(store, 2)
 
     assert found.is_equal
     assert {each.verdict for each in found.compared} == {"same"}
