@@ -15,9 +15,7 @@ from tests.unit.cli.kit import Project
 
 
 @pytest.fixture
-def project(
-    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Project]:
+def project(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> Iterator[Project]:
     root = make_project(tmp_path / "project")
     with ExitStack() as stack:
         stack.enter_context(own_flows())

@@ -102,7 +102,7 @@ def _without_padding(name: str, member: bytes) -> bytes:
     array = np.load(io.BytesIO(member), allow_pickle=False)
     if array.dtype.names is None:
         return member
-    clean = np.zeros_like(array)
+    clean = np.zeros(array.shape, array.dtype)  # zeros_like leaves what is between fields as it is
     for field in array.dtype.names:
         clean[field] = array[field]
     sink = io.BytesIO()

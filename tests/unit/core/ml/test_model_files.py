@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
 from airnub_prefect_starter.common.errors import DigestMismatchError, ModelFileError
+from airnub_prefect_starter.core.ml import model_files
 from airnub_prefect_starter.core.ml.candidates import make_pipeline
 from airnub_prefect_starter.core.ml.config import CandidateKind
 from airnub_prefect_starter.core.ml.model_files import dump, load
@@ -56,6 +57,21 @@ def test_equal_models_have_equal_bytes(kind: CandidateKind) -> None:
     first, second = dump(_fitted(kind)), dump(_fitted(kind))
     assert first == second
     assert dump(load(first, _digest(first))) == first
+
+
+def test_what_was_in_memory_between_the_fields_is_not_in_the_file() -> None:
+    record = np.dtype({"names": ["a", "b"], "formats": ["<i8", "u1"], "itemsize": 16})
+    found = set()
+    # The memory of one round is that of the next.
+    for byte in range(50):
+        array = np.frombuffer(bytes([byte]) * 16 * 500, record).copy()
+        for field in ("a", "b"):
+            array[field] = 1
+        sink = io.BytesIO()
+        np.save(sink, array)
+        found.add(model_files._without_padding("1.npy", sink.getvalue()))
+    (only,) = found
+    assert np.load(io.BytesIO(only)).tolist() == [(1, 1)] * 500
 
 
 def test_a_category_that_was_not_known_is_scored_all_the_same() -> None:
