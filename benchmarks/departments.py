@@ -28,7 +28,8 @@ from pathlib import Path
 
 import yaml
 
-from airnub_prefect_starter.common.names import Category, Department, Stage, title
+from airnub_prefect_starter.common.identifiers import title
+from airnub_prefect_starter.common.names import Category, Department, Stage
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control.environment import Layout, PlatformState, child_environment
 from airnub_prefect_starter.control.probes import free_port, is_ready

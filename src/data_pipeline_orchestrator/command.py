@@ -33,7 +33,7 @@ from airnub_prefect_starter.common.errors import (
     TooSlowError,
     TruncatedBodyError,
 )
-from airnub_prefect_starter.common.names import unknown
+from airnub_prefect_starter.common.identifiers import unknown
 from airnub_prefect_starter.common.settings import TELCO_SOURCE, Settings, load_settings
 from airnub_prefect_starter.control.category_configs import changed_config
 from airnub_prefect_starter.core.departments import load_catalog

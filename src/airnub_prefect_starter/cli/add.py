@@ -13,7 +13,8 @@ import typer
 
 from airnub_prefect_starter.cli.output import JsonOption, counted, progress, say, show_json
 from airnub_prefect_starter.common.errors import ScaffoldError
-from airnub_prefect_starter.common.names import Category, suggest_identifier, title, unknown
+from airnub_prefect_starter.common.identifiers import suggest_identifier, title, unknown
+from airnub_prefect_starter.common.names import Category
 from airnub_prefect_starter.common.settings import Settings, load_settings
 from airnub_prefect_starter.control.render import render_files
 from airnub_prefect_starter.core.departments import Catalog, load_catalog

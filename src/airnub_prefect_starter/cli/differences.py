@@ -12,7 +12,8 @@ from airnub_prefect_starter.cli.context import connect, settings_and_catalog
 from airnub_prefect_starter.cli.output import counted, patience, progress, say, show_json
 from airnub_prefect_starter.cli.remote import chosen_release, registering_on
 from airnub_prefect_starter.common.errors import ConfigError, DifferencesError
-from airnub_prefect_starter.common.names import GENERIC, unknown
+from airnub_prefect_starter.common.identifiers import unknown
+from airnub_prefect_starter.common.names import GENERIC
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control.scope import EVERYTHING, Scope
 from airnub_prefect_starter.control.wording import drift_lines, drift_total, plan_lines, plan_total

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from airnub_prefect_starter.cli.output import progress
 from airnub_prefect_starter.common.errors import ConfigError
-from airnub_prefect_starter.common.names import GENERIC, GenericFlow, unknown
+from airnub_prefect_starter.common.identifiers import unknown
+from airnub_prefect_starter.common.names import GENERIC, GenericFlow
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.core.generic_flows import load_generic_flows
 

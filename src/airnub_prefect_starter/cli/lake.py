@@ -18,7 +18,7 @@ from airnub_prefect_starter.cli.output import (
 )
 from airnub_prefect_starter.common.clock import rfc3339
 from airnub_prefect_starter.common.errors import ConfigError, ObjectNotFoundError
-from airnub_prefect_starter.common.names import nearest
+from airnub_prefect_starter.common.identifiers import nearest
 from airnub_prefect_starter.common.utils import human_bytes
 
 if TYPE_CHECKING:

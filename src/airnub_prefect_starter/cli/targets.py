@@ -10,7 +10,7 @@ from airnub_prefect_starter.common.errors import (
     ObjectNotFoundError,
     UnknownNameError,
 )
-from airnub_prefect_starter.common.names import nearest
+from airnub_prefect_starter.common.identifiers import nearest
 from airnub_prefect_starter.common.utils import sanitize_filename
 from airnub_prefect_starter.core.derivation import split_ref
 from airnub_prefect_starter.core.increments import continued

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from airnub_prefect_starter.common.addresses import TELCO_PIN, TELCO_SAMPLE, address_of
 from airnub_prefect_starter.common.errors import ConfigError
-from airnub_prefect_starter.common.names import nearest
+from airnub_prefect_starter.common.identifiers import nearest
 
 ROOT_MARKER = Path("configs", "department_mapping.yaml")
 # What Kubernetes adds for each Service: AIRNUB_STORE_PORT_9000_TCP, AIRNUB_STORE_SERVICE_HOST.

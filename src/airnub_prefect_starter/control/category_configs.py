@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from airnub_prefect_starter.common.errors import ConfigError
-from airnub_prefect_starter.common.names import Category, Stage, unknown
+from airnub_prefect_starter.common.identifiers import unknown
+from airnub_prefect_starter.common.names import Category, Stage
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control.cross_checks import (
     check_flow_file,

@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from airnub_prefect_starter.common.errors import ConfigError
-from airnub_prefect_starter.common.names import Category, Stage, nearest
+from airnub_prefect_starter.common.identifiers import nearest
+from airnub_prefect_starter.common.names import Category, Stage
 from airnub_prefect_starter.core.configuration import ConfigModel, YamlDocument
 from airnub_prefect_starter.core.departments import DepartmentEntry
 from airnub_prefect_starter.core.derivation import split_ref

@@ -17,7 +17,7 @@ from prefect.events.filters import EventFilter, EventNameFilter, EventRelatedFil
 from pydantic import JsonValue
 
 from airnub_prefect_starter.common.errors import ConfigError, PlatformError
-from airnub_prefect_starter.common.names import unknown
+from airnub_prefect_starter.common.identifiers import unknown
 from airnub_prefect_starter.common.settings import Settings
 from airnub_prefect_starter.control.bootstrap import connect
 from airnub_prefect_starter.control.deployments import read_deployments

@@ -19,13 +19,8 @@ from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, Field, RootModel, StringConstraints
 
 from airnub_prefect_starter.common.errors import ConfigError
-from airnub_prefect_starter.common.names import (
-    Category,
-    Department,
-    Stage,
-    parse_identifier,
-    unknown,
-)
+from airnub_prefect_starter.common.identifiers import parse_identifier, unknown
+from airnub_prefect_starter.common.names import Category, Department, Stage
 from airnub_prefect_starter.common.settings import ROOT_MARKER, Settings
 from airnub_prefect_starter.core.cluster import JobOverrides, Quota
 from airnub_prefect_starter.core.configuration import ConfigModel, load_yaml

@@ -9,7 +9,7 @@ from typing import Literal
 
 from airnub_prefect_starter.common.clock import rfc3339
 from airnub_prefect_starter.common.errors import ObjectNotFoundError, UnknownNameError
-from airnub_prefect_starter.common.names import nearest
+from airnub_prefect_starter.common.identifiers import nearest
 from airnub_prefect_starter.core.derivation import TABLE_DIGEST
 from airnub_prefect_starter.core.manifest_models import (
     DerivedManifest,

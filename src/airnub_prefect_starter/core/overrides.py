@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from airnub_prefect_starter.common.errors import ConfigError
-from airnub_prefect_starter.common.names import nearest
+from airnub_prefect_starter.common.identifiers import nearest
 from airnub_prefect_starter.core.mistakes import shorten
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from airnub_prefect_starter.common.names import nearest
+from airnub_prefect_starter.common.identifiers import nearest
 from airnub_prefect_starter.core.configuration import ConfigModel
 from airnub_prefect_starter.core.manifest_models import RefText, StoreName
 from airnub_prefect_starter.core.table_schema import ReaderName, TableSchema

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from airnub_prefect_starter.common.errors import ConfigError, ScaffoldError
-from airnub_prefect_starter.common.names import Department, kebab
+from airnub_prefect_starter.common.identifiers import kebab
+from airnub_prefect_starter.common.names import Department
 from airnub_prefect_starter.common.settings import ROOT_MARKER
 from airnub_prefect_starter.core.departments import Catalog, DepartmentEntry
 from airnub_prefect_starter.scaffold.department_file import department_file, with_name

@@ -8,12 +8,12 @@ import sys
 from collections.abc import Collection
 
 from airnub_prefect_starter.common.errors import ConfigError, ScaffoldError
-from airnub_prefect_starter.common.names import (
+from airnub_prefect_starter.common.identifiers import (
     MAX_IDENTIFIER,
-    Category,
     parse_identifier,
     suggest_identifier,
 )
+from airnub_prefect_starter.common.names import Category
 from airnub_prefect_starter.core.configuration import ConfigModel
 
 # flows/ has folders of these names, that are no departments.

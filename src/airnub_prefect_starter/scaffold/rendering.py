@@ -13,7 +13,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from airnub_prefect_starter.common.errors import ScaffoldError
-from airnub_prefect_starter.common.names import title
+from airnub_prefect_starter.common.identifiers import title
 
 TEMPLATES = Path(__file__).parent / "templates"
 LINE_LENGTH = 100

@@ -11,7 +11,8 @@ from pydantic import SecretStr
 
 from airnub_prefect_starter.blocks import ContentStore
 from airnub_prefect_starter.common.errors import ConfigError
-from airnub_prefect_starter.common.names import Department, unknown
+from airnub_prefect_starter.common.identifiers import unknown
+from airnub_prefect_starter.common.names import Department
 from airnub_prefect_starter.common.settings import load_settings
 from airnub_prefect_starter.core.departments import load_catalog
 from airnub_prefect_starter.core.manifest_models import RunInfo

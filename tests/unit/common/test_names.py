@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import keyword
 import re
 from pathlib import PurePosixPath
 
@@ -8,72 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airnub_prefect_starter.common.errors import ConfigError, UnknownNameError
+from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.names import (
     Category,
     Department,
     GenericFlow,
-    kebab,
-    nearest,
     owners_of,
     parse_deployment,
     parse_flow_file,
     parse_flow_name,
-    parse_identifier,
     run_labels,
-    suggest_identifier,
-    title,
-    unknown,
 )
+from tests.identifier_kit import identifiers
 
 ALPHA = Department("project_alpha", "Project Alpha")
 
-_LETTERS = "abclsz"
-_words = st.text(_LETTERS + "019", min_size=1, max_size=9)
-identifiers = st.builds(
-    lambda first, rest: "_".join([first, *rest]),
-    st.builds(str.__add__, st.sampled_from(_LETTERS), st.text(_LETTERS + "019", max_size=9)),
-    st.lists(_words, max_size=3),
-).filter(lambda text: len(text) <= 40 and not keyword.iskeyword(text))
 display_names = st.builds(str.__add__, st.sampled_from("AZa9"), st.text("AbZ 9.,'-ü", max_size=20))
-
-
-@given(identifiers)
-def test_valid_identifiers_are_kept(text: str) -> None:
-    assert parse_identifier(text) == text
-
-
-@given(st.text(max_size=120))
-def test_suggestion_is_always_valid(text: str) -> None:
-    assert parse_identifier(suggest_identifier(text))
-
-
-@given(identifiers)
-def test_a_valid_identifier_is_its_own_suggestion(text: str) -> None:
-    assert suggest_identifier(text) == text
-
-
-@pytest.mark.parametrize(
-    ("text", "remedy"),
-    [
-        ("Project-Alpha", "Use 'project_alpha'"),
-        ("2nd", "Use 'n2nd'"),
-        ("a__b", "Use 'a_b'"),
-        ("a_", "Use 'a'"),
-        ("", "Use 'name'"),
-        ("class", "Use class_data, for example"),
-        ("a" * 41, "Use at most 40"),
-        ("../etc", "Use 'etc'"),
-        ("a\n", "Use 'a'"),
-        ("é", "Use 'name'"),
-    ],
-)
-def test_refuses_with_a_suggestion(text: str, remedy: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        parse_identifier(text, "department")
-
-    assert caught.value.remedy == remedy
-    assert "department" in caught.value.message
 
 
 @given(identifiers, identifiers, identifiers)
@@ -213,21 +162,6 @@ def test_display_names_that_prefect_refuses(name: str) -> None:
 def test_flow_stem_must_be_an_identifier() -> None:
     with pytest.raises(ConfigError, match="Use 'fetch_it'"):
         Category(ALPHA.stage("ingestion"), "a", "Fetch-It")
-
-
-def test_unknown_names_are_answered_with_the_nearest() -> None:
-    error = unknown("department", "project_alfa", ["project_beta", "project_alpha"])
-
-    assert isinstance(error, UnknownNameError)
-    assert "Did you mean 'project_alpha'" in error.remedy
-    assert "Known: none" in unknown("stage", "x", []).remedy
-    assert nearest("zzz", ["project_alpha"]) is None
-
-
-@given(identifiers)
-def test_kebab_and_title_keep_the_words(text: str) -> None:
-    assert kebab(text).replace("-", "_") == text
-    assert title(text).lower().replace(" ", "_") == text
 
 
 def test_a_flow_of_no_department_has_names_too() -> None:

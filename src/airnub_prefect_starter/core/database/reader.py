@@ -12,7 +12,7 @@ from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.exc import NoSuchTableError
 
 from airnub_prefect_starter.common.errors import PayloadError, SourceRejectedError
-from airnub_prefect_starter.common.names import nearest
+from airnub_prefect_starter.common.identifiers import nearest
 from airnub_prefect_starter.core.database.connection import Snapshot, snapshot
 from airnub_prefect_starter.core.database.errors import translated
 from airnub_prefect_starter.core.database.query import TableQuery

@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from airnub_prefect_starter.common.names import unknown
+from airnub_prefect_starter.common.identifiers import unknown
 from airnub_prefect_starter.core.configuration import ConfigModel
 
 EVENT_TIMESTAMP, CREATED_AT, FEATURE_VERSION = "event_timestamp", "created_at", "feature_version"

@@ -3,7 +3,7 @@
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
-from airnub_prefect_starter.common.names import title
+from airnub_prefect_starter.common.identifiers import title
 from airnub_prefect_starter.core.artifact_creators import artifact_key
 from airnub_prefect_starter.core.features.markdown import features_markdown
 from airnub_prefect_starter.core.features.step import read_metadata
