@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 UNIT := -n 2 tests/unit
-INTEGRATION := -n 3 --dist loadgroup tests/integration
+INTEGRATION := -n 3 --dist loadgroup --no-loadscope-reorder tests/integration
 CHART := -n 2 tests/helm
 # What a test runs beside the project: programs with requirements of their own, one environment each.
 TOOLS := $(VENV)/tools/dvc/.installed $(VENV)/tools/mlflow/.installed

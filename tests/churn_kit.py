@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from airnub_prefect_starter.core.churn.columns import SPLITS
 from airnub_prefect_starter.core.churn.splits import core_split_table
 from airnub_prefect_starter.core.churn.steps import PreparationStep, SplitStep, ValidationStep
 from airnub_prefect_starter.core.churn.synthetic import customers_csv
-from airnub_prefect_starter.core.churn.telco import SPLITS
 from airnub_prefect_starter.core.file_handlers import core_download_hash_store_and_manifest
 from airnub_prefect_starter.core.sources import FileSource
 from airnub_prefect_starter.core.store import Store

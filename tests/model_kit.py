@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from airnub_prefect_starter.core.churn.columns import KEY, POSITIVE, TARGET
 from airnub_prefect_starter.core.churn.features import ChurnFeatures, add_churn_features
 from airnub_prefect_starter.core.churn.synthetic import customers
-from airnub_prefect_starter.core.churn.telco import KEY, POSITIVE, TARGET
 from airnub_prefect_starter.core.derivation import Derivation, code_digest, commit, read_input
 from airnub_prefect_starter.core.lake.lake import Lake
 from airnub_prefect_starter.core.lake.snapshots import SNAPSHOT, take_snapshot

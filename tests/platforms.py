@@ -13,8 +13,7 @@ from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 MINIO = "minio"  # the platform whose store is in a bucket; see integration/flows/kit.py
-# Each group needs its platform once. Groups of many tests begin first, so the long `flows` comes
-# after no more than one short group; what is short fills the workers up.
+# Each group needs its platform once.
 _GROUPS = {
     "integration/control": "control",
     "integration/core": "core",
@@ -35,6 +34,13 @@ _GROUPS = {
 }
 
 
+# Groups of the integration tests, by the time they take: what begins last shall be short.
+_LONGEST_FIRST = (
+    *("flows", "control", "models", "lake", "orchestrator", "scaffold"),
+    *(MINIO, "store", "tasks", "core"),
+)
+
+
 class ByPlatform(LoadScopeScheduling):  # type: ignore[misc]
     """Keep the tests that share a platform on one worker."""
 
@@ -53,6 +59,11 @@ def group(nodeid: str) -> str:
         if folder in _GROUPS:
             return _GROUPS[folder]
     return path
+
+
+def longest_first(items: list[pytest.Item]) -> None:
+    """Order tests for ``--no-loadscope-reorder``, which deals groups out as they come."""
+    items.sort(key=lambda item: _LONGEST_FIRST.index(group(item.nodeid)))
 
 
 def by_platform(config: pytest.Config, log: Producer) -> ByPlatform | None:

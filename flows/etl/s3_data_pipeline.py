@@ -21,14 +21,13 @@ from prefect.artifacts import create_markdown_artifact
 
 from airnub_prefect_starter.common.errors import ConfigError, PayloadError
 from airnub_prefect_starter.control.programs import run_program
-from airnub_prefect_starter.core.artifact_creators import artifact_key
 from airnub_prefect_starter.core.lake.object_table import (
     ObjectTable,
     core_make_object_table,
     named,
 )
 from airnub_prefect_starter.core.manifest_models import SourceResult
-from airnub_prefect_starter.core.markdown import escape_markdown, markdown_table
+from airnub_prefect_starter.core.markdown import artifact_key, escape_markdown, markdown_table
 from airnub_prefect_starter.core.object_listing import (
     ListedObject,
     land_object,

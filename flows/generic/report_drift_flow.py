@@ -7,7 +7,7 @@ from airnub_prefect_starter.common.names import GenericFlow
 from airnub_prefect_starter.control.drift import compare_with_git, emit_drift
 from airnub_prefect_starter.control.drift_report import drift_markdown
 from airnub_prefect_starter.control.wording import drift_total
-from airnub_prefect_starter.core.artifact_creators import artifact_key
+from airnub_prefect_starter.core.markdown import artifact_key
 from airnub_prefect_starter.tasks.artifacts import publish_markdown
 
 FLOW = GenericFlow("report_drift")

@@ -95,6 +95,8 @@ def parse(
             "--source, --set and --timeout do not reach a cluster, where Variables say what runs",
             "Set addresses.TELCO_SOURCE in the chart's values (docs/customer-churn.md)",
         )
+    if found.timeout is not None and not found.timeout > 0:
+        raise ConfigError(f"--timeout {found.timeout:g} leaves no time", "Give more than 0 seconds")
     if not found.on and any(release.values()):
         raise ConfigError("--context, --release and --namespace are of a cluster", "Add --on k8s")
     return Options(

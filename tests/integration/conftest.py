@@ -11,8 +11,13 @@ import pytest
 from prefect.testing.utilities import prefect_test_harness
 
 from tests.platforms import by_platform as pytest_xdist_make_scheduler
+from tests.platforms import longest_first
 
 __all__ = ["pytest_xdist_make_scheduler"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    longest_first(items)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from urllib.request import url2pathname
 
 # A digest goes with an address as its fragment, as package indexes write it.
 # Source: PEP 503.
-_DIGEST = re.compile(r"#sha256=([0-9a-f]{64})$")
+_DIGEST = re.compile(r"#sha256=([0-9a-fA-F]{64})$")
 
 # IBM's table of customers of a telephone company, 7,043 rows, at one commit of its repository.
 TELCO_DIGEST = "sha256:16320c9c1ec72448db59aa0a26a0b95401046bef5d02fd3aeb906448e3055e91"
@@ -23,8 +23,14 @@ TELCO_SAMPLE = "/files/telco_customer_churn.csv"
 
 
 def address_of(text: str) -> str:
-    """Give the address of what a person names: an address as it is, a path as ``file:///``."""
-    return text if "://" in text else Path(text).absolute().as_uri()
+    """Give the address of what a person names: an address as it is, a path as ``file:///``.
+
+    Either may end with the digest that the file must have.
+    """
+    if "://" in text:
+        return text
+    path, digest = split_digest(text)
+    return f"{Path(path).absolute().as_uri()}{text[len(path) :] if digest else ''}"
 
 
 def is_file_address(url: str) -> bool:
@@ -48,4 +54,4 @@ def path_of(url: str) -> Path:
 def split_digest(url: str) -> tuple[str, str | None]:
     """Take ``#sha256=<hex>`` off an address; give both, the digest as ``sha256:<hex>``."""
     found = _DIGEST.search(url)
-    return (url[: found.start()], f"sha256:{found[1]}") if found else (url, None)
+    return (url[: found.start()], f"sha256:{found[1].lower()}") if found else (url, None)

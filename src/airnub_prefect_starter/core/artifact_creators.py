@@ -18,7 +18,6 @@ from airnub_prefect_starter.core.manifest_models import (
     SourceResult,
 )
 from airnub_prefect_starter.core.markdown import (
-    artifact_key,
     escape_markdown,
     frame_table,
     image,
@@ -30,16 +29,6 @@ from airnub_prefect_starter.core.page_facts import PageFacts
 if TYPE_CHECKING:
     # Runs that analyze nothing shall not import what draws.
     from airnub_prefect_starter.core.analysis import Findings
-
-__all__ = [
-    "artifact_key",
-    "derived_markdown",
-    "findings_markdown",
-    "manifests_markdown",
-    "pages_markdown",
-    "sources_markdown",
-    "stage_markdown",
-]
 
 MAX_LINKS = 20
 _NO_COUNTS = RowCounts(rows_in=0, rows_out=0, rejected=0, duplicates=0)

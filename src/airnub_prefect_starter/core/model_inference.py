@@ -68,7 +68,11 @@ class ServedModel:
         sent = read_rows(self.form, rows)
         found = self.probabilities(self._with_features(sent))
         return [
-            Prediction(id=key, probability=value, label=value >= self.version.threshold)
+            Prediction(
+                id=None if pd.isna(key) else key,  # pandas has NaN where only some rows have one
+                probability=value,
+                label=value >= self.version.threshold,
+            )
             for key, value in zip(sent[self.version.key], found.tolist(), strict=True)
         ]
 

@@ -134,6 +134,8 @@ class FileSource(HttpSource):
         if not (isinstance(value, Mapping) and isinstance(value.get("url"), str)):
             return value
         url, digest = split_digest(value["url"])
+        if "#" in url:
+            raise ValueError("url: what follows # must be sha256=<64 hex digits>")
         if digest is None:
             return value
         given = value.get("expected_digest")

@@ -20,7 +20,7 @@ from pathlib import Path
 from pydantic import Field
 
 from airnub_prefect_starter.common.clock import utc_now
-from airnub_prefect_starter.common.settings import find_project_root, load_settings
+from airnub_prefect_starter.common.settings import load_settings
 from airnub_prefect_starter.core.churn.features import ChurnFeatureStep
 from airnub_prefect_starter.core.configuration import (
     ConfigModel,
@@ -127,7 +127,7 @@ def paths(root: Path | None = None) -> Paths:
     Raises:
         ConfigError: This is no folder of the project, and none is given. No retry.
     """
-    return Paths(root.resolve() if root else find_project_root())
+    return Paths(root.resolve() if root else load_settings().project_root)
 
 
 class _Training(ConfigModel):

@@ -18,11 +18,11 @@ import typer
 
 from airnub_prefect_starter.common.addresses import address_of
 from airnub_prefect_starter.common.settings import load_settings
+from airnub_prefect_starter.core.churn.columns import SPLITS, columns_of
 from airnub_prefect_starter.core.churn.preparation import prepare
 from airnub_prefect_starter.core.churn.sources import read_columns
 from airnub_prefect_starter.core.churn.splits import to_csv
 from airnub_prefect_starter.core.churn.synthetic import customers_csv
-from airnub_prefect_starter.core.churn.telco import SPLITS, columns_of
 from airnub_prefect_starter.core.churn.validation import validate
 from airnub_prefect_starter.core.configuration import validate_value
 from airnub_prefect_starter.core.file_handlers import core_download_hash_store_and_manifest

@@ -188,16 +188,17 @@ def _needed_imports(
     used = sorted((free | {name for name in own if name in known}) - {given})
     for name in used:
         if name not in known:
-            raise cell.refusal(_unknown(name, notebook, cell))
+            raise cell.refusal(_unknown(name, notebook, cell, is_test=given is not None))
         _require_importable(known[name], cell)
     return {name: known[name] for name in used}
 
 
-def _unknown(name: str, notebook: Notebook, cell: Cell) -> str:
-    above = notebook.assigned_above(name, cell)
+def _unknown(name: str, notebook: Notebook, cell: Cell, *, is_test: bool) -> str:
+    above = notebook.defined_above(name, cell)
     if above is None:
         return f"{name!r} is defined nowhere in the notebook above it"
-    return f"{name!r} is a variable of cell {above}: make it an argument"
+    remedy = "make it in the test" if is_test else "make it an argument"
+    return f"{name!r} is of cell {above}: {remedy}"
 
 
 def _names(source: str) -> tuple[set[str], set[str]]:

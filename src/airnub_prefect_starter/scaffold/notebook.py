@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,12 @@ class Cell:
         Raises:
             ScaffoldError: It is none, or has what only IPython understands. No retry.
         """
-        for line, text in enumerate(self.source.splitlines(), start=1):
-            if text.lstrip().startswith(_MAGICS) or text.rstrip().endswith("?"):
-                raise self.refusal(f"{text.strip()!r} is for IPython alone", line)
         try:
             return ast.parse(self.source)
         except SyntaxError as error:
+            for line, text in enumerate(self.source.splitlines(), start=1):
+                if text.lstrip().startswith(_MAGICS) or text.rstrip().endswith("?"):
+                    raise self.refusal(f"{text.strip()!r} is for IPython alone", line) from error
             raise self.refusal(f"not valid Python: {error.msg}", error.lineno or 1) from error
 
     def imports_as(self, module: str, name: str) -> str | None:
@@ -94,11 +95,10 @@ class Notebook:
         cells = self.cells[: self.cells.index(until) + 1]
         return imports_of(*(node for cell in cells for node in _statements(cell)))
 
-    def assigned_above(self, name: str, cell: Cell) -> int | None:
-        """Say in which cell above another one a name is assigned, if in any."""
+    def defined_above(self, name: str, cell: Cell) -> int | None:
+        """Say in which cell above another one a name is given a value, if in any."""
         for each in reversed(self.cells[: self.cells.index(cell)]):
-            names = [node for node in ast.walk(_module(each)) if isinstance(node, ast.Name)]
-            if any(node.id == name and isinstance(node.ctx, ast.Store) for node in names):
+            if any(_defines(node, name) for node in ast.walk(_module(each))):
                 return each.number
         return None
 
@@ -154,10 +154,16 @@ def _statements(cell: Cell) -> list[ast.stmt]:
     return _module(cell).body
 
 
+def _defines(node: ast.AST, name: str) -> bool:
+    if isinstance(node, ast.Name):
+        return node.id == name and isinstance(node.ctx, ast.Store)
+    return isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name
+
+
 def _module(cell: Cell) -> ast.Module:
-    """Parse another cell as far as that goes: its magics are left out."""
-    plain = [line for line in cell.source.splitlines() if not line.lstrip().startswith(_MAGICS)]
-    try:
-        return ast.parse("\n".join(plain))
-    except SyntaxError:
-        return ast.Module([], [])
+    """Parse another cell as far as that goes: without its magics where it has some."""
+    lines = cell.source.splitlines()
+    for source in (lines, [each for each in lines if not each.lstrip().startswith(_MAGICS)]):
+        with suppress(SyntaxError):
+            return ast.parse("\n".join(source))
+    return ast.Module([], [])

@@ -9,8 +9,8 @@ from prefect.events import emit_event
 from airnub_prefect_starter.common.clock import utc_now
 from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.common.names import Department, Stage
-from airnub_prefect_starter.core.artifact_creators import artifact_key
 from airnub_prefect_starter.core.lake.lake import Lake
+from airnub_prefect_starter.core.markdown import artifact_key
 from airnub_prefect_starter.core.monitoring.alert_config import AlertsConfig
 from airnub_prefect_starter.core.monitoring.alerts import (
     ALERTS,

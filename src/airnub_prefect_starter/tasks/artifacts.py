@@ -13,7 +13,6 @@ from airnub_prefect_starter.common.clock import utc_now
 from airnub_prefect_starter.common.errors import StarterError, exit_code_of, is_transient
 from airnub_prefect_starter.common.names import Category, Stage
 from airnub_prefect_starter.core.artifact_creators import (
-    artifact_key,
     derived_markdown,
     manifests_markdown,
     pages_markdown,
@@ -27,6 +26,7 @@ from airnub_prefect_starter.core.manifest_models import (
     SourceFailure,
     SourceResult,
 )
+from airnub_prefect_starter.core.markdown import artifact_key
 from airnub_prefect_starter.core.monitoring.usage import resource_usage
 from airnub_prefect_starter.core.page_facts import PageFacts
 from airnub_prefect_starter.tasks.fan_out import Outcomes, describe_failure

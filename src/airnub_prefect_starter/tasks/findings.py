@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from airnub_prefect_starter.common.identifiers import title
 from airnub_prefect_starter.common.names import Category
 from airnub_prefect_starter.core.analysis import read_findings
-from airnub_prefect_starter.core.artifact_creators import artifact_key, findings_markdown
+from airnub_prefect_starter.core.artifact_creators import findings_markdown
 from airnub_prefect_starter.core.manifest_models import DerivedResult
+from airnub_prefect_starter.core.markdown import artifact_key
 from airnub_prefect_starter.tasks.artifacts import publish_markdown
 from airnub_prefect_starter.tasks.run_context import department_store
 

@@ -1,5 +1,6 @@
 """What runs publish about models."""
 
+import os
 from collections.abc import Sequence
 
 from prefect import get_run_logger
@@ -17,8 +18,15 @@ from airnub_prefect_starter.tasks.run_context import department_store
 
 
 def tracking_uri() -> str | None:
-    """Give the address of the MLflow server, if one is named."""
-    return load_settings().environment.get(VARIABLE)
+    """Give the address of the MLflow server, if one is named.
+
+    Its client reads keys and limits from the environment alone: what ``.env`` says is put there.
+    """
+    environment = load_settings().environment
+    for name, value in environment.items():
+        if name.startswith("MLFLOW_"):
+            os.environ.setdefault(name, value)
+    return environment.get(VARIABLE)
 
 
 def publish_trainings(category: Category, results: Sequence[DerivedResult]) -> None:

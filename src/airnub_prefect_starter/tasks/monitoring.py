@@ -7,8 +7,8 @@ from prefect.artifacts import create_progress_artifact
 
 from airnub_prefect_starter.common.errors import CriticalFindingError
 from airnub_prefect_starter.common.names import Category, Stage
-from airnub_prefect_starter.core.artifact_creators import artifact_key
 from airnub_prefect_starter.core.manifest_models import DerivedInput, DerivedResult
+from airnub_prefect_starter.core.markdown import artifact_key
 from airnub_prefect_starter.core.monitoring.dashboard import (
     draw_plots,
     keep_dashboard,

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -210,10 +209,12 @@ def killed_runs(
         runs = {f"prefect.flow-run.{each.id}" for each in sleeping_runs(client, since)}
         return len(runs) == 4 and runs <= heartbeats(client)
 
-    wait(are_heard)
-    for process in processes:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    try:
+        wait(are_heard)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
     runs = sleeping_runs(client, since)
     first, second = ([run for run in runs if tag in run.tags] for tag in tags)
     return first, second

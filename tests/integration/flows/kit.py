@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,14 +59,15 @@ def airnub(environment: dict[str, str], *arguments: str) -> subprocess.Completed
     )
 
 
-def api(environment: dict[str, str], path: str, **body: Any) -> Any:
+def api(environment: Mapping[str, str], path: str, method: str = "POST", /, **body: Any) -> Any:
     with requests.Session() as session:
         # Of two writes at once the server on SQLite answers one with 503; Prefect's client repeats.
         busy = Retry(total=6, backoff_factor=0.5, status_forcelist=[503], allowed_methods=None)
         session.mount("http://", HTTPAdapter(max_retries=busy))
-        answer = session.post(f"{environment['PREFECT_API_URL']}{path}", json=body, timeout=30)
+        url = f"{environment['PREFECT_API_URL']}{path}"
+        answer = session.request(method, url, json=body, timeout=30)
     answer.raise_for_status()
-    return answer.json()
+    return answer.json() if answer.content else None
 
 
 def reports(store: Store) -> dict[str, RunReport]:

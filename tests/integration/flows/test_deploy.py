@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-import requests
 
 from tests.integration.flows.kit import ON_DISK, airnub, api
 
@@ -16,8 +15,7 @@ EXTRA = {"tags": ["airnub", "department:gone"], "enforce_parameter_schema": Fals
 
 
 def patch(environment: Mapping[str, str], path: str, **body: Any) -> None:
-    url = f"{environment['PREFECT_API_URL']}{path}"
-    requests.patch(url, json=body, timeout=30).raise_for_status()
+    api(environment, path, "PATCH", **body)
 
 
 def deployment(environment: dict[str, str], name: str) -> dict[str, Any]:

@@ -68,6 +68,6 @@ def test_it_runs_from_top_to_bottom(path: Path, root: Path) -> None:
 
 
 def _with_parameters(notebook: NotebookNode, root: Path) -> None:
-    """Set the parameters: another folder, few candidates, and gates for fewer rows."""
+    """Set the parameters: another folder, and few candidates."""
     (cell,) = (each for each in notebook.cells if "parameters" in each.metadata.get("tags", ()))
     cell.source = f'ROOT = {str(root)!r}\nCANDIDATES = ("dummy", "logistic_regression")'

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from airnub_prefect_starter.core.churn.telco import NAMES
+from airnub_prefect_starter.core.churn.columns import NAMES
 from airnub_prefect_starter.core.model_inference import load_model
 from airnub_prefect_starter.core.store import Store, open_store
 from tests.model_kit import MODEL, prepared, put_champion, put_features, with_features

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -71,6 +72,14 @@ def test_puts_and_copies_in_parts(url: str) -> None:
     # MinIO tells the uploads of one object only.
     name = backend.bucket.address.name(key)
     assert "Uploads" not in backend.bucket.call("list_multipart_uploads", Prefix=name)
+
+
+def test_what_many_touch_at_once_is_there_for_all(url: str) -> None:
+    backend = s3_backend(url)
+    key, _ = put(backend, b"bytes")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(backend.touch, [key] * 24))
 
 
 def test_a_department_reaches_no_other(minio: S3Server, department: S3Server) -> None:

@@ -20,6 +20,8 @@ def test_a_path_becomes_an_address_and_a_path_again(
 
     assert path_of(address_of("a table #1.csv")) == tmp_path / "a table #1.csv"
     assert address_of("https://h.example/a.csv") == "https://h.example/a.csv"
+    pinned, digest = split_digest(address_of(f"table.csv#sha256={'A' * 64}"))
+    assert (path_of(pinned), digest) == (tmp_path / "table.csv", f"sha256:{'a' * 64}")
 
 
 @pytest.mark.parametrize("url", ["file://host/a.csv", "file:a.csv"])

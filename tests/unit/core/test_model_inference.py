@@ -14,8 +14,8 @@ from airnub_prefect_starter.common.errors import (
     ObjectNotFoundError,
     PayloadError,
 )
+from airnub_prefect_starter.core.churn.columns import KEY, NAMES, TARGET
 from airnub_prefect_starter.core.churn.serving import churn_builder
-from airnub_prefect_starter.core.churn.telco import KEY, NAMES, TARGET
 from airnub_prefect_starter.core.ml.registry import ModelRegistry
 from airnub_prefect_starter.core.model_inference import ServedModel, load_model
 from airnub_prefect_starter.core.store import Store, open_store

@@ -139,7 +139,7 @@ def test_rows_are_ordered_by_the_watermark_then_the_key() -> None:
 
 
 def test_a_digest_at_the_end_of_an_address_is_expected() -> None:
-    source = FileSource.model_validate({**GIVEN, "url": f"{GIVEN['url']}#sha256={'a' * 64}"})
+    source = FileSource.model_validate({**GIVEN, "url": f"{GIVEN['url']}#sha256={'A' * 64}"})
 
     assert (source.url, source.expected_digest) == (GIVEN["url"], f"sha256:{'a' * 64}")
     assert FileSource.model_validate(source.model_dump()) == source
@@ -161,8 +161,18 @@ def test_a_digest_at_the_end_of_an_address_is_expected() -> None:
             {"url": f"https://h/a#sha256={'a' * 64}", "expected_digest": f"sha256:{'b' * 64}"},
             "different digests",
         ),
+        (FileSource, {"url": f"https://h/a#sha256={'a' * 63}"}, "64 hex digits"),
+        (FileSource, {"url": f"https://h/a#sha-256={'a' * 64}"}, "64 hex digits"),
     ],
-    ids=["not-allowed", "another-host", "with-a-secret", "an-api", "two-digests"],
+    ids=[
+        "not-allowed",
+        "another-host",
+        "with-a-secret",
+        "an-api",
+        "two-digests",
+        "a-digit-short",
+        "no-digest",
+    ],
 )
 def test_a_file_is_a_source_only_where_that_is_meant(
     model: type[ConfigModel], changes: dict[str, Any], said: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import runpy
 import shutil
@@ -21,6 +22,7 @@ from airnub_prefect_starter.common.errors import (
     DigestMismatchError,
     GateError,
     ObjectNotFoundError,
+    PayloadError,
 )
 from airnub_prefect_starter.core.churn.synthetic import customers_csv
 from airnub_prefect_starter.core.ml.config import ModelSpec
@@ -47,6 +49,7 @@ PROGRAMS: Mapping[str, Callable[..., None]] = {
     "visualization_scripts": plots.main,
 }
 COUNT = 1500
+PROJECT = "AIRNUB_PROJECT_ROOT"
 
 
 @pytest.fixture(scope="module")
@@ -246,6 +249,32 @@ def test_the_settings_say_what_the_table_is_unless_told(monkeypatch: pytest.Monk
 
     monkeypatch.setenv("TELCO_SOURCE", "https://tables.example/churn.csv")
     assert dataset_processing.configured_source() == "https://tables.example/churn.csv"
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_program_finds_its_project_wherever_it_is_started(tmp_path: Path, named: bool) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != PROJECT}
+    if named:
+        environment[PROJECT] = str(ROOT)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "airnub_prefect_starter.data_science.config_ds"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert str(ROOT / "models") in done.stdout
+
+
+def test_rows_without_a_key_are_refused(ran: Ran, spec: ModelSpec) -> None:
+    rows = read_parquet(ran.found.features.read_bytes()).drop(columns=spec.key)
+
+    with pytest.raises(PayloadError, match=f"lack the columns {spec.key}"):
+        predict.predict(ran.found, spec, rows)
 
 
 def test_a_program_ends_with_a_line_and_an_exit_code(tmp_path: Path) -> None:

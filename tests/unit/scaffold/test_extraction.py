@@ -81,7 +81,7 @@ def function(body: str = "return 1", arguments: str = "data: bytes", returns: st
         ("!ls\n", "'!ls' is for IPython alone"),
         ("share?\n", "'share?' is for IPython alone"),
         ("def share(:\n", "cell 2, line 1: not valid Python"),
-        (function("return len(table)"), "'table' is a variable of cell 1: make it an argument"),
+        (function("return len(table)"), "'table' is of cell 1: make it an argument"),
         (function("return len(nowhere)"), "'nowhere' is defined nowhere in the notebook"),
         (function("return display(data)"), "'display' is defined nowhere"),
         (function() + "print(share(b''))", "cell 2, line 4: \"print(share(b''))\" is no function"),
@@ -116,6 +116,23 @@ def test_what_cannot_stand_alone_is_refused_with_the_reason(
 
     assert why in caught.value.message
     assert caught.value.remedy
+
+
+def test_plain_python_that_looks_like_a_magic_is_taken(tmp_path: Path) -> None:
+    body = "# of whom?\n    return (5\n        % len(data))"
+    above = "rate = (7\n% 4)\nimport json"
+
+    found = extracted(tmp_path, ("", above), (TAG, function(f"json.dumps(1)\n    {body}")))
+
+    assert "# of whom?" in found.source
+    assert found.imports == ("import json",)
+
+
+def test_a_helper_of_another_cell_is_named_with_it(tmp_path: Path) -> None:
+    above = "def _mean(data: bytes) -> int:\n    return 1"
+
+    with pytest.raises(ScaffoldError, match="'_mean' is of cell 1: make it an argument"):
+        extracted(tmp_path, ("", above), (TAG, function("return _mean(data)")))
 
 
 def test_what_core_itself_has_may_be_imported(tmp_path: Path) -> None:
@@ -153,7 +170,7 @@ def test_modules_of_one_package_are_all_imported(tmp_path: Path) -> None:
 
 
 def asserted(tmp_path: Path, text: str) -> CellTest:
-    path = write_notebook(tmp_path / "a.ipynb", ("", "import json"), (TAG, text))
+    path = write_notebook(tmp_path / "a.ipynb", ("", "import json\ntable = 1"), (TAG, text))
     notebook = Notebook(path)
     return extract_test(notebook, notebook.tagged(TAG), "share", "core_share")
 
@@ -180,7 +197,11 @@ def test_text_over_several_lines_stays_as_it_is() -> None:
 
 @pytest.mark.parametrize(
     ("text", "why"),
-    [("share(1)", "a test asserts something"), ("assert share(rows)", "'rows' is defined nowhere")],
+    [
+        ("share(1)", "a test asserts something"),
+        ("assert share(rows)", "'rows' is defined nowhere"),
+        ("assert share(table)", "'table' is of cell 1: make it in the test"),
+    ],
 )
 def test_a_test_stands_alone_too(tmp_path: Path, text: str, why: str) -> None:
     with pytest.raises(ScaffoldError, match=why):

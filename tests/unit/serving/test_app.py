@@ -10,8 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
+import skops.io
 
-from airnub_prefect_starter.core.churn.telco import KEY, NAMES
+from airnub_prefect_starter.core.churn.columns import KEY, NAMES
 from airnub_prefect_starter.core.ml.registry import ModelRegistry
 from airnub_prefect_starter.core.model_inference import load_model
 from airnub_prefect_starter.core.store import Store, open_store
@@ -95,6 +96,18 @@ def test_one_row_and_a_batch_score_alike(client: Client, store: Store) -> None:
     assert [each["id"] for each in many["predictions"]] == [row[KEY] for row in rows]
 
 
+def test_only_some_rows_of_a_batch_may_have_a_key(client: Client, store: Store) -> None:
+    named, nameless = _rows(store, 2)
+    del nameless[KEY]
+
+    answer = client.post("/predict/batch", json=[named, nameless])
+
+    assert [each["id"] for each in answer.json()["predictions"]] == [named[KEY], None]
+
+
+MANY_MISTAKES = json.dumps({f"k{number}": 0 for number in range(5000)}).encode()
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status", "said"),
     [
@@ -104,6 +117,7 @@ def test_one_row_and_a_batch_score_alike(client: Client, store: Store) -> None:
         ("/predict", b"[" * 100_000, 422, "The body is not JSON"),
         ("/predict", b"[]", 422, "the row: "),
         ("/predict", b"{}", 422, "SeniorCitizen: is required and missing; it is int from 0 to 1"),
+        ("/predict", MANY_MISTAKES, 422, "and 5003 mistakes more"),
         ("/predict/batch", b"{}", 422, "no list of rows"),
         ("/predict/batch", b"[{}, {}]", 422, "row 1: gender: is required"),
         ("/predict/batch", b"[" + b"{}," * MAX_ROWS + b"{}]", 413, "are more than 1000"),
@@ -160,6 +174,27 @@ def test_a_store_that_fails_leaves_the_model_at_hand(
     with caplog.at_level(logging.WARNING):
         assert current.get().version.number == 1
     assert "version 1 goes on" in caplog.text
+
+
+def test_a_champion_of_a_later_program_leaves_the_model_at_hand(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(tmp_path.as_uri(), durability="none")
+    put_features(store, with_features(ROWS))
+    put_champion(store, with_features(ROWS))
+    clock = Clock()
+    current = CurrentModel(store, MODEL, clock=clock)
+    put_champion(store, with_features(ROWS), numeric=("tenure", "MonthlyCharges"))
+    monkeypatch.setattr(skops.io, "loads", _of_another_version)
+    clock.now = RECHECK_S
+
+    with caplog.at_level(logging.WARNING):
+        assert current.get().version.number == 1
+    assert "cannot be read: AttributeError: no such field" in caplog.text
+
+
+def _of_another_version(*_: object, **__: object) -> None:
+    raise AttributeError("no such field")
 
 
 def test_a_version_that_is_no_champion_can_be_served(store: Store) -> None:

@@ -29,8 +29,9 @@ _IN_CLUSTER = re.compile(r"([^.]+)\.([^.]+)\.svc(\..+)?")
 # What a person may have set for other servers and stores.
 _FOREIGN = ("PREFECT_", "AWS_")
 _PASSED_ON = ("PREFECT_LOGGING_",)
-# A file of this machine is none of a pod's; empty, since .env counts where a name is not set.
-_OF_THIS_MACHINE = {"AIRNUB_TELCO_CSV": ""}
+# A file of this machine is none of a pod's; empty, since .env counts where a name is not set. What
+# the release itself says of them wins.
+_OF_THIS_MACHINE = {"AIRNUB_TELCO_CSV": "", "TELCO_SOURCE": ""}
 
 
 # Not closed: a release of another version may say more.

@@ -12,14 +12,9 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from airnub_prefect_starter.core.churn.columns import INTERNET_SERVICES, KEY, NO_INTERNET, NO_PHONE
 from airnub_prefect_starter.core.churn.findings import MAX_EXAMPLES, Finding
-from airnub_prefect_starter.core.churn.telco import (
-    INTERNET_SERVICES,
-    KEY,
-    KEY_PATTERN,
-    NO_INTERNET,
-    NO_PHONE,
-)
+from airnub_prefect_starter.core.churn.telco import KEY_PATTERN
 from airnub_prefect_starter.core.lake import contracts
 from airnub_prefect_starter.core.table_schema import TableSchema
 

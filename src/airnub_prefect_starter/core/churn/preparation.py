@@ -13,10 +13,18 @@ import pandas as pd
 from airnub_prefect_starter.common.errors import ConfigError, ObjectNotFoundError, PayloadError
 from airnub_prefect_starter.core import column_types, data_cleaning, readers, tables
 from airnub_prefect_starter.core.churn import columns, sources, telco
+from airnub_prefect_starter.core.churn.columns import (
+    KEY,
+    NAMES,
+    POSITIVE,
+    SPLITS,
+    TARGET,
+    columns_of,
+)
 from airnub_prefect_starter.core.churn.findings import Validation
 from airnub_prefect_starter.core.churn.sources import merge_parts, read_source
 from airnub_prefect_starter.core.churn.steps import PreparationStep
-from airnub_prefect_starter.core.churn.telco import KEY, NAMES, SPLITS, columns_of, schema_of
+from airnub_prefect_starter.core.churn.telco import schema_of
 from airnub_prefect_starter.core.data_cleaning import clean
 from airnub_prefect_starter.core.derivation import (
     Derivation,
@@ -117,7 +125,7 @@ def churn_by_segment(table: pd.DataFrame, column: str) -> pd.DataFrame:
     Returns:
         One row per value, most churn first: the value, ``customers``, ``left``, ``churn_percent``.
     """
-    left = (table[telco.TARGET] == telco.POSITIVE).groupby(table[column])
+    left = (table[TARGET] == POSITIVE).groupby(table[column])
     counted = left.agg(["size", "sum"]).set_axis(["customers", "left"], axis=1).reset_index()
     percent = 100 * counted["left"] / counted["customers"]
     ordered = counted.assign(churn_percent=percent).sort_values("churn_percent", ascending=False)
@@ -130,7 +138,7 @@ def segments_markdown(title: str, table: pd.DataFrame, columns: Iterable[str]) -
     Raises:
         ConfigError: The table has no such column. No retry.
     """
-    left = int((table[telco.TARGET] == telco.POSITIVE).sum())
+    left = int((table[TARGET] == POSITIVE).sum())
     share = f"{100 * left / max(len(table), 1):.2f} %"
     parts = [
         f"# {escape_markdown(title)}: churn by segment",

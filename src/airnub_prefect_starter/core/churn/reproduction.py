@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from airnub_prefect_starter.common.errors import CorruptObjectError
+from airnub_prefect_starter.core.churn.columns import SPLITS
 from airnub_prefect_starter.core.churn.feature_step import core_build_churn_features
 from airnub_prefect_starter.core.churn.features import ChurnFeatureStep
 from airnub_prefect_starter.core.churn.preparation import core_prepare_customers
 from airnub_prefect_starter.core.churn.splits import core_split_table
 from airnub_prefect_starter.core.churn.steps import PreparationStep, SplitStep, ValidationStep
-from airnub_prefect_starter.core.churn.telco import SPLITS
 from airnub_prefect_starter.core.churn.validation import core_validate_sources
 from airnub_prefect_starter.core.derivation import read_input
 from airnub_prefect_starter.core.manifest_models import DerivedInput, DerivedManifest, DerivedResult

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from pydantic import ValidationError
+
 from airnub_prefect_starter.common.errors import CorruptObjectError
+from airnub_prefect_starter.core.churn.columns import INTERNET_SERVICES
 from airnub_prefect_starter.core.churn.features import (
     ENGINEERED,
     ChurnFeatures,
     add_churn_features,
 )
-from airnub_prefect_starter.core.churn.telco import COLUMNS, INTERNET_SERVICES
+from airnub_prefect_starter.core.churn.telco import COLUMNS
 from airnub_prefect_starter.core.ml.forms import FeatureBuilder
 
 _NEEDED = ("tenure", "MonthlyCharges", "TotalCharges", *INTERNET_SERVICES)
@@ -30,7 +33,7 @@ def churn_builder(parameters: Mapping[str, Any]) -> FeatureBuilder:
             are among them.
 
     Raises:
-        CorruptObjectError: They are not. No retry.
+        CorruptObjectError: They are not, or are those of another version of this program. No retry.
     """
     stated = parameters.get("step", {}).get("engineered")
     if stated is None:
@@ -38,7 +41,13 @@ def churn_builder(parameters: Mapping[str, Any]) -> FeatureBuilder:
             "The features that the model was trained on state no thresholds",
             "Run the stages transformation and model_building again",
         )
-    options = ChurnFeatures.model_validate(stated)
+    try:
+        options = ChurnFeatures.model_validate(stated)
+    except ValidationError as error:
+        raise CorruptObjectError(
+            f"The thresholds that the model was trained with are unknown here: {error.errors()[0]}",
+            "Use the version of this program that trained it, or a later one",
+        ) from error
     return FeatureBuilder(
         computed_of=COMPUTED_OF,
         columns={column.name: column for column in COLUMNS},

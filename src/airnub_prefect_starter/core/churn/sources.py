@@ -8,7 +8,8 @@ from functools import reduce
 import pandas as pd
 
 from airnub_prefect_starter.common.errors import PayloadError
-from airnub_prefect_starter.core.churn.telco import KEY, NAMES, columns_of, text_schema
+from airnub_prefect_starter.core.churn.columns import KEY, NAMES, columns_of
+from airnub_prefect_starter.core.churn.telco import text_schema
 from airnub_prefect_starter.core.data_cleaning import content_of
 from airnub_prefect_starter.core.manifest_models import DerivedInput
 from airnub_prefect_starter.core.readers import read_csv_bytes

@@ -8,9 +8,9 @@ import pandas as pd
 
 from airnub_prefect_starter.core import readers
 from airnub_prefect_starter.core.churn import columns, sources, telco
+from airnub_prefect_starter.core.churn.columns import SPLITS
 from airnub_prefect_starter.core.churn.sources import read_columns
 from airnub_prefect_starter.core.churn.steps import SplitStep
-from airnub_prefect_starter.core.churn.telco import SPLITS
 from airnub_prefect_starter.core.data_cleaning import content_of
 from airnub_prefect_starter.core.derivation import (
     Derivation,

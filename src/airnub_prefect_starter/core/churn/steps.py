@@ -6,7 +6,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from airnub_prefect_starter.core.churn.telco import SPLITS, PartName
+from airnub_prefect_starter.core.churn.columns import SPLITS
+from airnub_prefect_starter.core.churn.telco import PartName
 from airnub_prefect_starter.core.configuration import ConfigModel
 from airnub_prefect_starter.core.manifest_models import RefText
 

@@ -18,29 +18,9 @@ from airnub_prefect_starter.core.churn.columns import (
     NO_INTERNET,
     NO_PHONE,
     PAYMENT_METHODS,
-    POSITIVE,
-    SPLITS,
     TARGET,
-    columns_of,
 )
 from airnub_prefect_starter.core.table_schema import Column, TableSchema
-
-__all__ = [
-    "COLUMNS",
-    "INTERNET_SERVICES",
-    "KEY",
-    "KEY_PATTERN",
-    "NAMES",
-    "NO_INTERNET",
-    "NO_PHONE",
-    "POSITIVE",
-    "SPLITS",
-    "TARGET",
-    "PartName",
-    "columns_of",
-    "schema_of",
-    "text_schema",
-]
 
 PartName = Literal["customers", "services", "billing"]
 KEY_PATTERN = re.compile(r"[0-9]{4}-[A-Z]{5}")

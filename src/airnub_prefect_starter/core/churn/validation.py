@@ -14,6 +14,7 @@ import pandas as pd
 from airnub_prefect_starter.common.errors import CorruptObjectError
 from airnub_prefect_starter.core import column_types, readers, tables
 from airnub_prefect_starter.core.churn import columns, contracts, findings, sources, telco
+from airnub_prefect_starter.core.churn.columns import KEY, SPLITS, columns_of
 from airnub_prefect_starter.core.churn.contracts import (
     TABLE_RULES,
     broken_rules,
@@ -23,7 +24,7 @@ from airnub_prefect_starter.core.churn.contracts import (
 from airnub_prefect_starter.core.churn.findings import CheckedSource, Finding, Validation
 from airnub_prefect_starter.core.churn.sources import merge_parts, read_source
 from airnub_prefect_starter.core.churn.steps import ValidationStep
-from airnub_prefect_starter.core.churn.telco import KEY, SPLITS, columns_of, schema_of
+from airnub_prefect_starter.core.churn.telco import schema_of
 from airnub_prefect_starter.core.derivation import (
     Derivation,
     code_digest,

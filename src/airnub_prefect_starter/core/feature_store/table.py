@@ -28,6 +28,7 @@ from airnub_prefect_starter.core.table_schema import Column, TableSchema
 from airnub_prefect_starter.core.tables import table_digest
 
 _PANDAS = {"string": "str", "int": "int64", "float": "float64", "bool": "bool"}
+_EXACT = ("int", "bool")
 
 
 def feature_schema(registry: FeatureRegistry) -> TableSchema:
@@ -99,6 +100,11 @@ def _typed(values: pd.Series[Any], kind: str) -> pd.Series[Any]:
         typed: pd.Series[Any] = values.astype(_PANDAS[kind])  # type: ignore[call-overload]
     except (TypeError, ValueError) as error:
         raise PayloadError(f"The feature {values.name!r} is no {kind}: {error}") from error
+    # Pandas cuts 1.5 to 1, and takes any text for true.
+    if kind in _EXACT and not (typed == values).all():
+        raise PayloadError(
+            f"The feature {values.name!r} is no {kind} in every row", "Correct how it is computed"
+        )
     if kind == "float" and not np.isfinite(typed).all():
         raise PayloadError(
             f"The feature {values.name!r} is not a finite number", "Correct how it is computed"
@@ -237,7 +243,8 @@ def features_for(
 
     Raises:
         UnknownNameError: There is no such feature. No retry.
-        PayloadError: The labels lack the key or an aware time. No retry.
+        PayloadError: The labels lack the key or an aware time, or have a feature's column. No
+            retry.
         StoreError: The table cannot be read.
     """
     columns = [each.name for each in registry.chosen(names)] or [*registry.names]
@@ -246,6 +253,10 @@ def features_for(
         raise PayloadError(
             f"Labels need {registry.key} and {EVENT_TIMESTAMP} with a zone", "Add them"
         )
+    if labels[EVENT_TIMESTAMP].isna().any():
+        raise PayloadError(f"A label has no {EVENT_TIMESTAMP}", "Say when it was observed")
+    if twice := sorted({*columns} & {*labels.columns}):
+        raise PayloadError(f"Labels have features already: {', '.join(twice)}", "Rename them")
     found = lake.read(table, columns=[registry.key, EVENT_TIMESTAMP, *columns])
     place = "_place"
     joined = pd.merge_asof(

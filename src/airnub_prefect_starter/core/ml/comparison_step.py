@@ -31,6 +31,7 @@ from airnub_prefect_starter.core.ml.lineage import (
     unseen_by,
 )
 from airnub_prefect_starter.core.ml.registry import ModelRegistry, ModelVersion
+from airnub_prefect_starter.core.ml.rows import require_columns
 from airnub_prefect_starter.core.model_inference import served
 from airnub_prefect_starter.core.store import Store
 from airnub_prefect_starter.core.tables import read_parquet
@@ -123,6 +124,7 @@ def _report(
 
 def _scored(store: Store, rows: pd.DataFrame, contest: tuple[ModelVersion, ...]) -> Scored:
     champion, challenger = contest
+    require_columns(rows, [champion.key, champion.target])
     keys = rows[champion.key]
     fair = unseen_by(store, champion, keys) & unseen_by(store, challenger, keys)
     found = rows[fair].drop_duplicates(champion.key, ignore_index=True)

@@ -67,17 +67,20 @@ def read_rows(form: type[BaseModel], rows: Sequence[object]) -> pd.DataFrame:
         PayloadError: A row does not fit; each of the first ten mistakes is a line that names row,
             field and what is allowed. No retry.
     """
-    accepted, mistakes = [], []
+    accepted, shown, more = [], list[str](), 0
     for number, row in enumerate(rows, start=1):
         try:
             accepted.append(form.model_validate(row).model_dump())
         except ValidationError as error:
             where = f"row {number}: " if len(rows) > 1 else ""
-            mistakes += [where + _line(form, each) for each in mistakes_of(error)]
-    if mistakes:
-        more = len(mistakes) - _MOST_MISTAKES
-        shown = mistakes[:_MOST_MISTAKES] + ([f"and {more} mistakes more"] if more > 0 else [])
-        raise PayloadError("\n".join(shown), "Correct what is named, and send it again")
+            found = mistakes_of(error)
+            # Words take time, and who sends much must not get much of it.
+            named = found[: _MOST_MISTAKES - len(shown)]
+            shown += [where + _line(form, each) for each in named]
+            more += len(found) - len(named)
+    if shown:
+        told = [*shown, f"and {more} mistakes more"] if more else shown
+        raise PayloadError("\n".join(told), "Correct what is named, and send it again")
     return pd.DataFrame(accepted, columns=[*form.model_fields])
 
 
@@ -119,7 +122,7 @@ def _allowed(column: Column) -> str:
 
 
 def _line(form: type[BaseModel], error: ErrorDetails) -> str:
-    name = ".".join(map(str, error["loc"])) or "the row"
+    name = ".".join(map(str, error["loc"]))[:_LONGEST_TEXT] or "the row"
     said = reason(form, error)
     absent = error["type"] == "missing" or error["input"] is None
     if absent and name in form.model_fields:

@@ -69,9 +69,9 @@ def core_mirror_version(
     if find_spec("mlflow") is None:
         return _failed(source_id, "the package mlflow-skinny is not installed (extra `mlflow`)")
     registry = ModelRegistry(store, version.name)
-    roles = {"champion": registry.champion(), "challenger": registry.challenger()}
+    registry.aliases()  # what is wrong with the store is no matter of MLflow's
     try:
-        number = _mirror(store, version, roles, uri)
+        number, roles = _mirror(store, version, registry, uri)
     except Exception as error:  # noqa: BLE001 - whatever it is, the model is registered here
         return _failed(source_id, f"{type(error).__name__}: {error}".splitlines()[0].rstrip(": "))
     own = [role for role, each in roles.items() if each == version]
@@ -80,20 +80,28 @@ def core_mirror_version(
 
 
 def _mirror(
-    store: Store, version: ModelVersion, roles: Mapping[str, ModelVersion | None], uri: str
-) -> str:
-    """Write a version, and those that have a role; give its number in MLflow."""
+    store: Store, version: ModelVersion, registry: ModelRegistry, uri: str
+) -> tuple[str, Mapping[str, ModelVersion]]:
+    """Write a version, and those that have a role; give its number in MLflow, and the roles."""
     for name, value in _REQUESTS.items():
         os.environ.setdefault(name, value)  # its client reads them itself; what a person says wins
     from mlflow import MlflowClient  # noqa: PLC0415 - an extra, and a second to import
 
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     number = _require_version(client, store, version)
+    for each in _roles(registry).values():
+        _require_version(client, store, each)
+    # Another trainer may have moved them while models were uploaded.
+    roles = _roles(registry)
     for role, each in roles.items():
-        if each is not None:
-            held_by = _require_version(client, store, each)
-            client.set_registered_model_alias(each.name, role, held_by)
-    return number
+        held_by = _require_version(client, store, each)
+        client.set_registered_model_alias(each.name, role, held_by)
+    return number, roles
+
+
+def _roles(registry: ModelRegistry) -> Mapping[str, ModelVersion]:
+    found = {"champion": registry.champion(), "challenger": registry.challenger()}
+    return {role: each for role, each in found.items() if each is not None}
 
 
 def _failed(source_id: str, why: str) -> Mirrored:

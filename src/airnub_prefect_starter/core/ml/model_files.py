@@ -48,7 +48,8 @@ def load(raw: bytes, digest: str) -> Pipeline:
 
     Raises:
         DigestMismatchError: These are other bytes. No retry.
-        ModelFileError: They are no model file, or hold a type that is not trusted. No retry.
+        ModelFileError: They are no model file, hold a type that is not trusted, or were written
+            by another version of scikit-learn that this one cannot read. No retry.
     """
     if Digest.of(raw) != Digest(digest):
         raise DigestMismatchError(
@@ -61,7 +62,13 @@ def load(raw: bytes, digest: str) -> Pipeline:
             f"The model file {digest} holds types that are not trusted: {', '.join(strange)}",
             "Do not load it; train the model again with this project",
         )
-    model = skops.io.loads(raw, trusted=list(TRUSTED))
+    try:
+        model = skops.io.loads(raw, trusted=list(TRUSTED))
+    except Exception as error:  # whatever a type says that another version of its library wrote
+        raise ModelFileError(
+            f"The model file {digest} cannot be read: {type(error).__name__}: {error}",
+            "Use the versions of scikit-learn and skops that wrote it, or train the model again",
+        ) from error
     if not isinstance(model, Pipeline):
         raise ModelFileError(
             f"The model file {digest} holds a {type(model).__name__}, not a pipeline",

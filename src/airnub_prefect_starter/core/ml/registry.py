@@ -34,7 +34,7 @@ from airnub_prefect_starter.core.manifest_models import (
 from airnub_prefect_starter.core.ml.config import CandidateKind
 from airnub_prefect_starter.core.store import Store, numbered
 from airnub_prefect_starter.core.store.digest import Digest
-from airnub_prefect_starter.core.store.layout import MODELS, Key
+from airnub_prefect_starter.core.store.layout import ALIASES, MODELS, Key
 
 R = TypeVar("R", bound=Record)
 ModelMetrics = Mapping[str, float]
@@ -124,7 +124,7 @@ class ModelRegistry:
         self.name = name
         self._versions = f"{MODELS}{name}/versions/"
         self._decisions = f"{MODELS}{name}/decisions/"
-        self._aliases = Key(f"{MODELS}{name}/aliases.json")
+        self._aliases = Key(f"{MODELS}{name}/{ALIASES}")
 
     # Reading
 

@@ -25,7 +25,7 @@ def training_rows(frame: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
             another value than two, or there are too few rows of a class. No retry.
     """
     wanted = [spec.key, *spec.columns, spec.target, *spec.slices, *spec.segments]
-    _require_columns(frame, wanted)
+    require_columns(frame, wanted)
     found = frame[list(dict.fromkeys(wanted))]
     if empty := [str(name) for name in found if found[name].isna().any()]:
         raise PayloadError(f"Features have missing values in {', '.join(empty)}", _REMEDY)
@@ -41,7 +41,7 @@ def model_input(
     Raises:
         PayloadError: A column is missing, or a number is not one or not finite. No retry.
     """
-    _require_columns(frame, [*numeric, *categorical])
+    require_columns(frame, [*numeric, *categorical])
     try:
         numbers = frame[[*numeric]].astype("float64")
     except (ValueError, TypeError) as error:
@@ -66,7 +66,12 @@ def known_categories(frame: pd.DataFrame, spec: ModelSpec) -> dict[str, tuple[st
     return {name: tuple(sorted(frame[name].astype(str).unique())) for name in spec.categorical}
 
 
-def _require_columns(frame: pd.DataFrame, wanted: Sequence[str]) -> None:
+def require_columns(frame: pd.DataFrame, wanted: Sequence[str]) -> None:
+    """Refuse rows that lack a column.
+
+    Raises:
+        PayloadError: They do. No retry.
+    """
     missing = sorted(set(wanted) - {str(name) for name in frame.columns})
     if missing:
         raise PayloadError(f"Features lack the columns {', '.join(missing)}", _REMEDY)

@@ -45,7 +45,9 @@ _MODULES = (model_inference, model_rows)
 def core_score_table(
     store: Store, step: ScoringStep, *, namespace: str, run: RunInfo | None = None
 ) -> DerivedResult:
-    """Score the newest row of each key by the champion, and replace the table of scores.
+    """Score the newest rows by the champion, and replace the table of scores.
+
+    Of a table of several times only the rows of the last one count: who is not among them has left.
 
     The table has the key, ``probability``, ``label`` (whether that reaches the model's threshold),
     ``segment``, the model's name, version and digest, and the version of the table of features.
@@ -162,15 +164,15 @@ def _table_input(store: Store, ref: str) -> DerivedInput:
 def _newest(
     store: Store, snapshot: TableSnapshot, version: ModelVersion
 ) -> tuple[pd.DataFrame, int]:
-    """Read the newest row of each key, ordered by key, and count the older ones."""
+    """Read the rows of the last time, ordered by key, and count the older ones."""
     times = [EVENT_TIMESTAMP] if EVENT_TIMESTAMP in snapshot.columns else []
     found = Lake.of(store).read(
         snapshot.table,
         columns=[version.key, *times, *(x for x in version.columns if x in snapshot.columns)],
         version=snapshot.version,
     )
-    ordered = found.sort_values([version.key, *times], kind="stable")
-    if ordered.empty:
+    if found.empty:
         raise PayloadError(f"{snapshot.table} has no row", "Run the stage transformation again")
-    newest = ordered.drop_duplicates(version.key, keep="last", ignore_index=True)
+    last = found[found[EVENT_TIMESTAMP] == found[EVENT_TIMESTAMP].max()] if times else found
+    newest = last.sort_values(version.key, kind="stable", ignore_index=True)
     return newest, len(found) - len(newest)

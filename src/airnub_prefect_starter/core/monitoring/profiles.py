@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from airnub_prefect_starter.core.configuration import ConfigModel
+from airnub_prefect_starter.core.features.rounding import all_significant, significant
 from airnub_prefect_starter.core.lake.lake import Lake, literal, quoted
 from airnub_prefect_starter.core.monitoring.config import Drift, TableWatch
 from airnub_prefect_starter.core.monitoring.results import CheckResult, Level
@@ -129,12 +130,12 @@ def _drifted(watch: TableWatch, column: str, moved: float, effect: str) -> Check
 
 def number_profile(values: Floats) -> NumberProfile:
     """Profile numbers: deciles, shares, mean and standard deviation."""
-    edges = bin_edges(values)
+    edges = all_significant(bin_edges(values))
     return NumberProfile(
-        edges=tuple(edges),
+        edges=edges,
         shares=tuple(shares(values, edges)),
-        mean=float(np.mean(values)) if len(values) else 0.0,
-        deviation=float(np.std(values)) if len(values) else 0.0,
+        mean=significant(float(np.mean(values))) if len(values) else 0.0,
+        deviation=significant(float(np.std(values))) if len(values) else 0.0,
     )
 
 

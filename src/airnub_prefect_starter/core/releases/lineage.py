@@ -32,21 +32,23 @@ def require_one_making(store: Store, inputs: Iterable[DerivedInput]) -> None:
     for made, digest in present:
         used = _made_of(digest, read)
         for (ref, manifest), blobs in present.items():
-            if ref != made and ref in used and not used[ref] & {manifest, *blobs}:
+            if ref != made and any(
+                each.manifest != manifest and each.blob not in blobs for each in used.get(ref, ())
+            ):
                 raise ObjectNotFoundError(
                     f"{made} was made of other bytes than {ref} has now",
                     "Run the stages between them; see whether one of them stopped the last run",
                 )
 
 
-def _made_of(digest: str, read: Callable[[str], Manifest]) -> dict[str, set[str]]:
-    """Give the manifests and blobs that a manifest goes back to, by ref."""
-    found: dict[str, set[str]] = {}
+def _made_of(digest: str, read: Callable[[str], Manifest]) -> dict[str, list[DerivedInput]]:
+    """Give all that a manifest goes back to, by ref."""
+    found: dict[str, list[DerivedInput]] = {}
     waiting, seen = [digest], {digest}
     while waiting:
         manifest = read(waiting.pop())
         for each in manifest.inputs if isinstance(manifest, DerivedManifest) else ():
-            found.setdefault(_ref(each), set()).update((each.manifest, each.blob))
+            found.setdefault(_ref(each), []).append(each)
             if each.manifest not in seen:
                 seen.add(each.manifest)
                 waiting.append(each.manifest)

@@ -54,6 +54,7 @@ from airnub_prefect_starter.core.store.layout import RELEASES, Key
 
 RELEASE = "release.json"
 _JSON, _YAML = "application/json", "application/yaml"
+_SUFFIXES = {"gzip": "gz", "x-gzip": "gz"}
 _ATTEMPTS = 8
 _MODULES = (dvc, lineage, records)
 
@@ -194,7 +195,7 @@ def _put_dataset(
     store: Store, spec: DatasetSpec, inputs: tuple[DerivedInput, ...]
 ) -> ReleasedDataset:
     files = tuple(
-        dvc.put_file(store, name, _blob_of(store, part, inputs))
+        dvc.put_file(store, *_file_of(store, name, part, inputs))
         for name, part in spec.parts.items()
     )
     md5 = dvc.put_folder(store, files) if spec.folder else files[0].md5
@@ -202,17 +203,23 @@ def _put_dataset(
     return ReleasedDataset(name=spec.name, md5=md5, files=files, refs=refs)
 
 
-def _blob_of(store: Store, part: ReleasedPart, inputs: tuple[DerivedInput, ...]) -> str:
+def _file_of(
+    store: Store, name: str, part: ReleasedPart, inputs: tuple[DerivedInput, ...]
+) -> tuple[str, str]:
+    """Give the name of a released file, and its blob."""
     found = [each for each in inputs if f"{each.namespace}/{each.source_id}" == part.ref]
     manifest = store.manifest(found[0].manifest)
     if not isinstance(manifest, DerivedManifest):
-        return manifest.blob.digest
+        # A server may compress unasked; it is stored so, and must not be taken for a plain file.
+        encoding = manifest.source.content_encoding
+        suffix = f".{_SUFFIXES.get(encoding, encoding)}" if encoding else ""
+        return f"{name}{suffix}", manifest.blob.digest
     outputs = {each.name: each.blob.digest for each in manifest.outputs}
     if part.output not in outputs:
         raise ObjectNotFoundError(
             f"{part.ref} has no output {part.output}", f"It has {', '.join(outputs)}"
         )
-    return outputs[part.output]
+    return name, outputs[part.output]
 
 
 def _sources(store: Store, inputs: Iterable[DerivedInput]) -> Iterator[ReleasedSource]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from airnub_prefect_starter.common.errors import RefConflictError
+from airnub_prefect_starter.common.errors import (
+    CorruptObjectError,
+    ObjectNotFoundError,
+    RefConflictError,
+)
 from airnub_prefect_starter.core.manifest_models import Ref
 from airnub_prefect_starter.core.store import layout
 from airnub_prefect_starter.core.store.digest import Digest
@@ -15,6 +21,9 @@ from airnub_prefect_starter.core.store.protocol import Stat
 from airnub_prefect_starter.core.store.reachable import inputs_of
 from airnub_prefect_starter.core.store.reading import READ_BYTES
 from airnub_prefect_starter.core.store.store import Store
+
+_REMOTE_NAME = re.compile(r"/([0-9a-f]{2})/([0-9a-f]{30})(\.dir)?$")  # an MD5
+_RELEASE_AGAIN = "Release the data again, in a store that has it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +48,13 @@ def copy_store(source: Store, target: Store) -> CopyReport:
     Blobs and manifests are verified on the way. What is copied is settled in the order refs,
     manifests, blobs, so that a source which is written meanwhile gives no ref or manifest whose
     blob is left out. They are written the other way round, so an interrupted copy leaves a sound
-    store and may be run again. A ref of the target that is newer stays, and so do releases,
-    versions and aliases that it has.
+    store and may be run again. A ref of the target that is newer stays, and so do releases and
+    versions that it has. Aliases of a model move with the source's, unless the target has versions
+    of its own.
 
     Raises:
-        CorruptObjectError: An object of the source is corrupt; it is in quarantine now. No retry.
+        CorruptObjectError: An object of the source is corrupt; a blob or manifest is in quarantine
+            now. No retry.
         StoreError: A store cannot be read or written.
     """
     records = _records(source)
@@ -125,19 +136,28 @@ def _copy_reports(source: Store, target: Store) -> int:
 
 
 def _copy_remote(source: Store, target: Store) -> tuple[int, int]:
-    """Copy the objects of the DVC remote, which are named by what is in them."""
+    """Copy the objects of the DVC remote that the target lacks or has in another size."""
     count = size_bytes = 0
     for stat in source.backend.list(layout.DVC):
         present = target.backend.stat(stat.key)
         if present is None or present.size != stat.size:
-            with source.backend.open(stat.key) as stream, target.spool() as spool:
-                while chunk := stream.read(READ_BYTES):
-                    spool.write(chunk)
-                spool.seal()
-                digest, size = Digest(spool.digest), spool.size
-                target.backend.put(stat.key, spool, sha256=digest, size=size, if_absent=False)
+            _copy_remote_object(source, target, stat.key)
             count, size_bytes = count + 1, size_bytes + stat.size
     return count, size_bytes
+
+
+def _copy_remote_object(source: Store, target: Store, key: Key) -> None:
+    found = hashlib.md5(usedforsecurity=False)
+    with source.backend.open(key) as stream, target.spool() as spool:
+        while chunk := stream.read(READ_BYTES):
+            found.update(chunk)
+            spool.write(chunk)
+        spool.seal()
+        named = _REMOTE_NAME.search(key)
+        if named and found.hexdigest() != named[1] + named[2]:
+            raise CorruptObjectError(f"{key} has other bytes than its name says", _RELEASE_AGAIN)
+        digest, size = Digest(spool.digest), spool.size
+        target.backend.put(key, spool, sha256=digest, size=size, if_absent=False)
 
 
 def _records(source: Store) -> dict[Key, bytes]:
@@ -151,13 +171,31 @@ def _records(source: Store) -> dict[Key, bytes]:
     return found
 
 
-def _copy_records(records: dict[Key, bytes], target: Store) -> int:
+def _copy_records(records: Mapping[Key, bytes], target: Store) -> int:
     count = 0
     for key, data in records.items():
-        if target.backend.stat(key) is None:
+        present, token = _record(target, key)
+        if present is None or (present != data and _follows(target, key, records)):
             try:
-                target.backend.cas(key, data, None)
+                target.backend.cas(key, data, token)
             except RefConflictError:
                 continue  # somebody else wrote it meanwhile: as if it had been there
             count += 1
     return count
+
+
+def _record(store: Store, key: Key) -> tuple[bytes | None, str | None]:
+    try:
+        with store.backend.open(key) as stream:
+            return stream.read(), stream.stat.token
+    except ObjectNotFoundError:
+        return None, None
+
+
+def _follows(target: Store, key: Key, records: Mapping[Key, bytes]) -> bool:
+    """Tell whether a file is a model's aliases, in a store that has no version but the source's."""
+    folder, _, name = key.rpartition("/")
+    versions = (stat.key for stat in target.backend.list(f"{folder}/versions/"))
+    return name == layout.ALIASES and all(
+        _record(target, each)[0] == records.get(each) for each in versions
+    )

@@ -34,6 +34,7 @@ MARKER = canonical_json({"casLayoutVersion": 1, "algorithm": ALGORITHM, "shard":
 BLOBS, MANIFESTS, REFS, PINS, RUNS = "blobs/", "manifests/", "refs/", "pins/", "runs/"
 GC, QUARANTINE, TRASH, TMP, RESULTS = "gc/", "quarantine/", "trash/", "tmp/", "results/"
 MODELS, RELEASES, DVC = "models/", "releases/", "dvc/"
+ALIASES = "aliases.json"  # of a model, in its folder
 RESERVED = ("tables/", MODELS, RELEASES, DVC, RESULTS)
 PREFIXES = (BLOBS, MANIFESTS, REFS, PINS, RUNS, GC, QUARANTINE, TRASH, TMP, *RESERVED)
 MUTABLE = (REFS, PINS, MODELS)

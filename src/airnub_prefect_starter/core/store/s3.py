@@ -10,6 +10,7 @@ refers to. Times have whole seconds.
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from botocore.exceptions import ClientError
 from airnub_prefect_starter.common.errors import (
     ObjectNotFoundError,
     StoreIntegrityError,
+    StoreUnavailableError,
 )
 from airnub_prefect_starter.core.store import layout
 from airnub_prefect_starter.core.store.digest import Digest
@@ -46,6 +48,8 @@ from airnub_prefect_starter.core.store.spool import Spool
 log = logging.getLogger(__name__)
 
 _DELETE_AT_ONCE = 1000
+_TOUCHES = 10
+_PAUSE_S = 0.2
 
 
 class S3Backend:
@@ -128,11 +132,7 @@ class S3Backend:
     def touch(self, key: Key) -> bool:
         """See ``StoreBackend.touch``; the time is always a later second, by which gc tells."""
         with translated(f"Touching {key}"):
-            head = self.bucket.head(key)
-            if head is None:
-                return False
-            self._let_a_second_pass(head)
-            if not self._copy(key, key, size_of(head)):
+            if not self._copy_onto_itself(key):
                 return False
             wait_for_claims(self.bucket, key)
             return self.bucket.head(key) is not None
@@ -225,6 +225,18 @@ class S3Backend:
                 return False
             raise
         return True
+
+    def _copy_onto_itself(self, key: Key) -> bool:
+        for _ in range(_TOUCHES):
+            head = self.bucket.head(key)
+            if head is None:
+                return False
+            self._let_a_second_pass(head)
+            if self._copy(key, key, size_of(head)):
+                return True
+            # MinIO calls an object missing that others copy onto itself at this moment.
+            time.sleep(random.uniform(0, _PAUSE_S))  # noqa: S311 - no secret
+        raise StoreUnavailableError(f"Others are touching {key} all the time", "Try again")
 
     def _let_a_second_pass(self, head: Answer) -> None:
         """Wait if a copy made now would have the time that the object has already."""

@@ -17,7 +17,7 @@ import typer
 from airnub_prefect_starter.common.errors import ConfigError
 from airnub_prefect_starter.core.ml import model_files
 from airnub_prefect_starter.core.ml.config import ModelSpec
-from airnub_prefect_starter.core.ml.rows import model_input
+from airnub_prefect_starter.core.ml.rows import model_input, require_columns
 from airnub_prefect_starter.core.ml.training import positive_scores
 from airnub_prefect_starter.core.tables import read_parquet
 from airnub_prefect_starter.data_science.config_ds import Paths, model_spec, paths, written
@@ -31,8 +31,9 @@ def predict(found: Paths, spec: ModelSpec, rows: pd.DataFrame) -> pd.DataFrame:
     Raises:
         ObjectNotFoundError: No model was trained yet. No retry.
         DigestMismatchError: The model file is not the one that was evaluated. No retry.
-        PayloadError: The rows lack a feature. No retry.
+        PayloadError: The rows lack the key or a feature. No retry.
     """
+    require_columns(rows, [spec.key])
     evaluation, raw = read_trained(found, spec)
     model = model_files.load(raw, evaluation.model_file)
     scores = positive_scores(model, model_input(rows, spec.numeric, spec.categorical))

@@ -184,6 +184,7 @@ def test_nothing_of_another_server_is_left() -> None:
         "AWS_PROFILE": "work",
         "AWS_SESSION_TOKEN": "old",
         "AIRNUB_TELCO_CSV": "/data/telco.csv",
+        "TELCO_SOURCE": "/data/other.csv",
         "PATH": "/bin",
     }
 
@@ -193,5 +194,6 @@ def test_nothing_of_another_server_is_left() -> None:
         "PREFECT_API_URL": "http://127.0.0.1:4242/api",
         "PREFECT_LOGGING_LEVEL": "DEBUG",
         "AIRNUB_TELCO_CSV": "",
+        "TELCO_SOURCE": "",
         "PATH": "/bin",
     }

@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from airnub_prefect_starter.core.churn.columns import INTERNET_SERVICES
 from airnub_prefect_starter.core.churn.features import (
     ENGINEERED,
     ChurnFeatures,
     add_churn_features,
 )
-from airnub_prefect_starter.core.churn.telco import INTERNET_SERVICES
 
 
 def _rows(**columns: list[object]) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from airnub_prefect_starter.common.errors import ConfigError, ObjectNotFoundError, PayloadError
+from airnub_prefect_starter.core.churn.columns import KEY, NAMES, SPLITS
 from airnub_prefect_starter.core.churn.preparation import (
     churn_by_segment,
     core_prepare_customers,
@@ -16,7 +17,6 @@ from airnub_prefect_starter.core.churn.preparation import (
     segments_markdown,
 )
 from airnub_prefect_starter.core.churn.sources import read_columns
-from airnub_prefect_starter.core.churn.telco import KEY, NAMES, SPLITS
 from airnub_prefect_starter.core.churn.validation import core_validate_sources
 from airnub_prefect_starter.core.manifest_models import DerivedManifest, DerivedResult
 from airnub_prefect_starter.core.store import Store

@@ -2,10 +2,10 @@ import pandas as pd
 import pytest
 
 from airnub_prefect_starter.core.churn import feature_step, reproduction
+from airnub_prefect_starter.core.churn.columns import KEY, POSITIVE, TARGET
 from airnub_prefect_starter.core.churn.feature_step import core_build_churn_features
 from airnub_prefect_starter.core.churn.features import ChurnFeatures, add_churn_features
 from airnub_prefect_starter.core.churn.reproduction import core_reproduce
-from airnub_prefect_starter.core.churn.telco import KEY, POSITIVE, TARGET
 from airnub_prefect_starter.core.ml.config import Candidate, Gates, ModelSpec, Split
 from airnub_prefect_starter.core.ml.promotion import core_register_model
 from airnub_prefect_starter.core.ml.step import core_train_model

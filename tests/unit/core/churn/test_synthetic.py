@@ -7,10 +7,10 @@ import hashlib
 import pandas as pd
 import pytest
 
+from airnub_prefect_starter.core.churn.columns import SPLITS, TARGET
 from airnub_prefect_starter.core.churn.preparation import churn_by_segment, prepare
 from airnub_prefect_starter.core.churn.sources import read_columns
 from airnub_prefect_starter.core.churn.synthetic import COUNT, customers_csv
-from airnub_prefect_starter.core.churn.telco import SPLITS, TARGET
 from airnub_prefect_starter.core.churn.validation import validate
 
 

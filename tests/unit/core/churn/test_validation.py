@@ -8,10 +8,10 @@ import pytest
 from pydantic import ValidationError
 
 from airnub_prefect_starter.common.errors import ContractError, ObjectNotFoundError, PayloadError
+from airnub_prefect_starter.core.churn.columns import NAMES, SPLITS
 from airnub_prefect_starter.core.churn.findings import Validation, validation_markdown
 from airnub_prefect_starter.core.churn.sources import read_columns
 from airnub_prefect_starter.core.churn.steps import ValidationStep
-from airnub_prefect_starter.core.churn.telco import NAMES, SPLITS
 from airnub_prefect_starter.core.churn.validation import (
     core_accept_sources,
     core_check_sources,

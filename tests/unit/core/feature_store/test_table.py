@@ -85,6 +85,8 @@ def test_registry_and_columns_must_be_the_same(frame: pd.DataFrame, message: str
         ("weekly", [float("inf"), 1.0], "'weekly' is not a finite number"),
         ("weekly", [None, 1.0], "'weekly' is missing in 1 rows"),
         ("visits", ["many", "1"], "'visits' is no int"),
+        ("visits", [1.5, 2.0], "'visits' is no int in every row"),
+        ("bought", ["False", "True"], "'bought' is no bool in every row"),
         ("visitor", [None, "v2"], "'visitor' is missing"),
     ],
 )
@@ -190,3 +192,14 @@ def test_features_that_are_too_old_are_unknown(lake: Lake) -> None:
 def test_labels_without_a_time_are_refused(lake: Lake, labels: pd.DataFrame) -> None:
     with pytest.raises(PayloadError, match="Labels need visitor and event_timestamp"):
         features_for(lake, TABLE, REGISTRY, [], labels=labels)
+
+
+def test_labels_that_cannot_be_joined_are_refused(lake: Lake) -> None:
+    labels = _labels(("v1", _day(1)), ("v2", _day(2)))
+    timeless = labels.copy()
+    timeless.loc[1, EVENT_TIMESTAMP] = pd.NaT
+
+    with pytest.raises(PayloadError, match="A label has no event_timestamp"):
+        features_for(lake, TABLE, REGISTRY, [], labels=timeless)
+    with pytest.raises(PayloadError, match="Labels have features already: visits"):
+        features_for(lake, TABLE, REGISTRY, ["visits"], labels=labels.assign(visits=1))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from airnub_prefect_starter.common.errors import ObjectNotFoundError
-from airnub_prefect_starter.core.churn.telco import KEY
+from airnub_prefect_starter.core.churn.columns import KEY
 from airnub_prefect_starter.core.ml.comparison_step import (
     core_compare_models,
     read_comparison,

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +15,7 @@ from airnub_prefect_starter.core.monitoring.profiles import (
     number_profile,
 )
 from airnub_prefect_starter.core.monitoring.results import CheckResult
+from tests.churn_kit import REAL_TABLE, needs_real_table
 
 LIMITS = DriftLimits()
 NUMBERS = ("tenure", "MonthlyCharges", "TotalCharges")
@@ -137,19 +135,15 @@ def test_scores_drift_too(customers: pd.DataFrame, shift: float, level: str) -> 
     assert (found.column, found.level) == (SCORE, level)
 
 
-REAL = os.environ.get("AIRNUB_TELCO_CSV")
-
-
 @pytest.fixture(scope="module")
 def telco() -> pd.DataFrame:
-    if not REAL:
-        pytest.skip("AIRNUB_TELCO_CSV names no file")
-    frame = pd.read_csv(Path(REAL))
+    frame = pd.read_csv(str(REAL_TABLE))
     return frame.assign(
         TotalCharges=pd.to_numeric(frame["TotalCharges"], errors="coerce").fillna(0.0)
     )
 
 
+@needs_real_table
 def test_no_random_twelfth_of_the_real_table_has_drifted(telco: pd.DataFrame) -> None:
     worst = []
     for seed in range(50):
@@ -161,6 +155,7 @@ def test_no_random_twelfth_of_the_real_table_has_drifted(telco: pd.DataFrame) ->
     assert np.median(worst) == pytest.approx(0.023, abs=0.01)
 
 
+@needs_real_table
 def test_the_real_table_without_two_year_contracts_has_drifted(telco: pd.DataFrame) -> None:
     rest = telco[telco["Contract"] != "Two year"].sample(587, random_state=0)
 

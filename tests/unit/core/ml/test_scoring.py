@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from airnub_prefect_starter.common.errors import ObjectNotFoundError, PayloadError
-from airnub_prefect_starter.core.churn.telco import KEY
+from airnub_prefect_starter.core.churn.columns import KEY
 from airnub_prefect_starter.core.derivation import read_inputs
 from airnub_prefect_starter.core.lake.lake import Lake
 from airnub_prefect_starter.core.lake.snapshots import parse_snapshot
@@ -66,7 +66,7 @@ def test_what_did_not_change_is_not_scored_again(store: Store) -> None:
     assert len(Lake.of(store).read("gold/churn_scores")) == 300
 
 
-def test_of_several_times_the_newest_row_of_each_counts(tmp_path: Path) -> None:
+def test_of_several_times_the_last_one_counts(tmp_path: Path) -> None:
     store = open_store(tmp_path.as_uri(), durability="none")
     times = [pd.Timestamp(2026, month, 1, tz="UTC").as_unit("us") for month in (1, 2)]
     old = FRAME.assign(event_timestamp=times[0], tenure=0)
@@ -78,7 +78,7 @@ def test_of_several_times_the_newest_row_of_each_counts(tmp_path: Path) -> None:
     result = core_score_table(store, STEP, namespace=SPACE)
 
     assert result.rows is not None
-    assert (result.rows.rows_in, result.rows.duplicates, result.rows.rows_out) == (500, 100, 400)
+    assert (result.rows.rows_in, result.rows.duplicates, result.rows.rows_out) == (500, 400, 100)
 
 
 def test_a_score_leads_to_the_features_and_to_the_training(store: Store) -> None:

@@ -200,20 +200,23 @@ def test_a_trainer_that_was_overtaken_decides_anew(
     store: Store, first: DerivedResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     core_register_model(store, first)
+    core_register_model(store, _train(store, customers(), _lenient(spec(numeric=("charges",)))))
     result = _train(store, customers(), AS_GOOD)
-    promote = ModelRegistry.challenge
+    challenge = ModelRegistry.challenge
     overtaken: list[Aliases] = []
 
     def late(self: ModelRegistry, *args: object, **kwargs: object) -> Aliases:
         """Let another trainer change the champion between look and decision, once."""
         if not overtaken:
             overtaken.append(self.promote(self.version(2), expected=1))
-        return promote(self, *args, **kwargs)  # type: ignore[arg-type]
+        return challenge(self, *args, **kwargs)  # type: ignore[arg-type]
 
     monkeypatch.setattr(ModelRegistry, "challenge", late)
     with pytest.raises(RefConflictError, match="is version 2 now, not 1"):
         core_register_model(store, result)
-    assert core_register_model(store, result).role == "champion"
+    promotion = core_register_model(store, result)
+    assert (promotion.version.number, promotion.role) == (3, "champion")
+    assert "of version 2 on" in promotion.reason
 
 
 @pytest.mark.parametrize(("holds_features", "number"), [(True, 7), (False, None)])

@@ -41,13 +41,12 @@ STEP = ReleaseStep(
 )
 
 
-def fetch(store: Store, name: str, body: bytes) -> None:
+def fetch(store: Store, name: str, body: bytes, **said: str) -> None:
     url = f"http://sources.example/{name}"
     with store.spool() as spool:
         spool.write(body)
-        store.commit_fetch(
-            FetchCommit("ingestion.files", name, Source(url=url, final_url=url), spool)
-        )
+        source = Source.model_validate({"url": url, "final_url": url, **said})
+        store.commit_fetch(FetchCommit("ingestion.files", name, source, spool))
 
 
 def join(store: Store, body: bytes, code: str = "c") -> DerivedResult:

@@ -45,16 +45,43 @@ def test_copies_everything_once(tmp_path: Path) -> None:
     assert second.others == 0
 
 
-def test_keeps_releases_and_aliases_of_the_target(tmp_path: Path) -> None:
+ALIASES, VERSION = Key("models/shop/aliases.json"), Key("models/shop/versions/1.json")
+
+
+def test_keeps_releases_versions_and_their_aliases_of_the_target(tmp_path: Path) -> None:
     source = clocked_store(tmp_path / "a", HandClock())
     target = clocked_store(tmp_path / "b", HandClock())
-    keys = [Key("releases/shop/release-1.json"), Key("models/shop/aliases.json")]
+    keys = [Key("releases/shop/release-1.json"), VERSION, ALIASES]
     for key in keys:
         put(source.backend, b"theirs", key=key)
         put(target.backend, b"ours", key=key)
 
     assert copy_store(source, target).others == 0
     assert {read(target.backend, key) for key in keys} == {b"ours"}
+
+
+def test_aliases_of_an_earlier_copy_move_with_the_source_s(tmp_path: Path) -> None:
+    source = clocked_store(tmp_path / "a", HandClock())
+    target = clocked_store(tmp_path / "b", HandClock())
+    put(source.backend, b"1", key=VERSION)
+    put(source.backend, b"champion: 1", key=ALIASES)
+    copy_store(source, target)
+    put(source.backend, b"2", key=Key("models/shop/versions/2.json"))
+    put(source.backend, b"champion: 2", key=ALIASES, if_absent=False)
+
+    assert copy_store(source, target).others == 2
+    assert read(target.backend, ALIASES) == b"champion: 2"
+
+
+def test_a_rotten_object_of_the_remote_is_not_copied(tmp_path: Path) -> None:
+    source = clocked_store(tmp_path / "a", HandClock())
+    target = clocked_store(tmp_path / "b", HandClock())
+    key = Key("dvc/files/md5/c4/ca4238a0b923820dcc509a6f75849b")
+    put(source.backend, b"2", key=key)
+
+    with pytest.raises(CorruptObjectError, match="other bytes than its name says"):
+        copy_store(source, target)
+    assert target.backend.stat(key) is None
 
 
 def test_keeps_newer_refs_of_the_target(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 from prefect import task
 
-from airnub_prefect_starter.core.artifact_creators import artifact_key
 from airnub_prefect_starter.core.manifest_models import DerivedResult
+from airnub_prefect_starter.core.markdown import artifact_key
 from airnub_prefect_starter.core.ml.comparison_step import read_comparison
 from airnub_prefect_starter.core.ml.inference_markdown import comparison_markdown
 from airnub_prefect_starter.tasks.artifacts import publish_markdown

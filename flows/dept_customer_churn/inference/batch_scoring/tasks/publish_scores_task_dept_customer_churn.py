@@ -2,8 +2,8 @@
 
 from prefect import task
 
-from airnub_prefect_starter.core.artifact_creators import artifact_key
 from airnub_prefect_starter.core.manifest_models import DerivedResult
+from airnub_prefect_starter.core.markdown import artifact_key
 from airnub_prefect_starter.core.ml.inference_markdown import scores_markdown
 from airnub_prefect_starter.core.ml.inference_steps import ScoringStep
 from airnub_prefect_starter.core.ml.scoring import read_scores

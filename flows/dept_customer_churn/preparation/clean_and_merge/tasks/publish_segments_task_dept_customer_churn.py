@@ -3,9 +3,9 @@
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
-from airnub_prefect_starter.core.artifact_creators import artifact_key
 from airnub_prefect_starter.core.churn.preparation import read_prepared, segments_markdown
 from airnub_prefect_starter.core.manifest_models import DerivedResult
+from airnub_prefect_starter.core.markdown import artifact_key
 from airnub_prefect_starter.tasks.run_context import department_store
 from flows.dept_customer_churn.preparation.clean_and_merge.config import CATEGORY
 

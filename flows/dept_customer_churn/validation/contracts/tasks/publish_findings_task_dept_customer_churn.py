@@ -3,10 +3,10 @@
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
-from airnub_prefect_starter.core.artifact_creators import artifact_key
 from airnub_prefect_starter.core.churn.findings import validation_markdown
 from airnub_prefect_starter.core.churn.validation import read_validation
 from airnub_prefect_starter.core.manifest_models import DerivedResult
+from airnub_prefect_starter.core.markdown import artifact_key
 from airnub_prefect_starter.tasks.run_context import department_store
 from flows.dept_customer_churn.validation.contracts.config import CATEGORY
 

@@ -3,8 +3,8 @@
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
-from airnub_prefect_starter.core.artifact_creators import artifact_key
 from airnub_prefect_starter.core.manifest_models import DerivedResult
+from airnub_prefect_starter.core.markdown import artifact_key
 from airnub_prefect_starter.core.releases.shown import read_release_page
 from airnub_prefect_starter.tasks.run_context import department_store
 from flows.dept_customer_churn.versioning.dvc_release.config import CATEGORY

@@ -4,10 +4,10 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 
 from airnub_prefect_starter.common.identifiers import title
-from airnub_prefect_starter.core.artifact_creators import artifact_key
 from airnub_prefect_starter.core.features.markdown import features_markdown
 from airnub_prefect_starter.core.features.step import read_metadata
 from airnub_prefect_starter.core.manifest_models import DerivedResult
+from airnub_prefect_starter.core.markdown import artifact_key
 from airnub_prefect_starter.tasks.run_context import department_store
 from flows.dept_data_lake.ml.feature_engineering.config import CATEGORY
 

@@ -1,6 +1,6 @@
 """What a run of the category says with and without a challenger."""
 
-from airnub_prefect_starter.core.artifact_creators import artifact_key
+from airnub_prefect_starter.core.markdown import artifact_key
 from airnub_prefect_starter.core.store import Store
 from flows.dept_customer_churn.inference.ab_comparison.compare_models_flow_dept_customer_churn import (  # noqa: E501
     compare_models_flow_dept_customer_churn,

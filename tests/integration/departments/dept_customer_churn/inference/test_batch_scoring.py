@@ -1,7 +1,7 @@
 """What a run of the category makes of features and a champion."""
 
-from airnub_prefect_starter.core.artifact_creators import artifact_key
 from airnub_prefect_starter.core.lake.lake import Lake
+from airnub_prefect_starter.core.markdown import artifact_key
 from airnub_prefect_starter.core.ml.registry import ModelRegistry
 from airnub_prefect_starter.core.store import Store
 from flows.dept_customer_churn.inference.batch_scoring.config import CATEGORY, BatchScoringConfig

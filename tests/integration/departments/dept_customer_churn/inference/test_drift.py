@@ -1,7 +1,7 @@
 """The whole stage, with customers like those of the training and with others."""
 
-from airnub_prefect_starter.core.artifact_creators import artifact_key
 from airnub_prefect_starter.core.lake.lake import Lake
+from airnub_prefect_starter.core.markdown import artifact_key
 from airnub_prefect_starter.core.store import Store
 from flows.dept_customer_churn.inference.ab_comparison.config import AbComparisonConfig
 from flows.dept_customer_churn.inference.batch_scoring.config import BatchScoringConfig

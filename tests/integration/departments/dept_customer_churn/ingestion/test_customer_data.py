@@ -2,11 +2,11 @@
 
 import pytest
 
+from airnub_prefect_starter.core.churn.columns import SPLITS
 from airnub_prefect_starter.core.churn.sources import read_columns
 from airnub_prefect_starter.core.churn.splits import to_csv
 from airnub_prefect_starter.core.churn.steps import SplitStep
 from airnub_prefect_starter.core.churn.synthetic import customers_csv
-from airnub_prefect_starter.core.churn.telco import SPLITS
 from airnub_prefect_starter.core.derivation import read_inputs
 from airnub_prefect_starter.core.sources import FileSource
 from flows.dept_customer_churn.ingestion.customer_data.config import CATEGORY, CustomerDataConfig

@@ -10,10 +10,10 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from pydantic import SecretStr
 
-from airnub_prefect_starter.core.artifact_creators import artifact_key
 from airnub_prefect_starter.core.lake.lake import Lake
 from airnub_prefect_starter.core.lineage import trace
 from airnub_prefect_starter.core.manifest_models import DerivedManifest
+from airnub_prefect_starter.core.markdown import artifact_key
 from airnub_prefect_starter.core.monitoring.alert_config import AlertsConfig, Route
 from airnub_prefect_starter.core.monitoring.alerts import read_alerts
 from airnub_prefect_starter.core.monitoring.config import SeriesWatch, TableWatch
