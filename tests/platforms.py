@@ -32,8 +32,6 @@ _GROUPS = {
     "e2e/k8s": "cluster",
     "images": "images",
 }
-
-
 # Groups of the integration tests, by the time they take: what begins last shall be short.
 _LONGEST_FIRST = (
     *("flows", "control", "models", "lake", "orchestrator", "scaffold"),
@@ -63,7 +61,8 @@ def group(nodeid: str) -> str:
 
 def longest_first(items: list[pytest.Item]) -> None:
     """Order tests for ``--no-loadscope-reorder``, which deals groups out as they come."""
-    items.sort(key=lambda item: _LONGEST_FIRST.index(group(item.nodeid)))
+    place = {name: number for number, name in enumerate(_LONGEST_FIRST)}
+    items.sort(key=lambda item: place.get(group(item.nodeid), len(place)))
 
 
 def by_platform(config: pytest.Config, log: Producer) -> ByPlatform | None:
