@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 from prefect import State
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from pydantic import SecretStr
 
 from airnub_prefect_starter.core.lake.lake import Lake
@@ -32,6 +30,7 @@ from flows.dept_data_lake.monitoring_flow_dept_data_lake import (
 )
 from tests.alert_servers import Inbox, webhook
 from tests.integration.departments.dept_data_lake.monitoring.conftest import put_days
+from tests.integration.departments.kit import shown
 
 DAYS = TableWatch(table="gold/days", key=("day",))
 ABSENT = TableWatch(table="silver/flights")
@@ -64,13 +63,6 @@ def _run(config: DataQualityConfig) -> State[object]:
     return state  # type: ignore[no-any-return]
 
 
-def _artifact(*names: str) -> str:
-    key = ArtifactFilterKey(any_=[artifact_key(*names)])
-    with get_client(sync_client=True) as client:
-        found = client.read_artifacts(artifact_filter=ArtifactFilter(key=key))
-    return str(max(found, key=lambda each: each.created).data)  # type: ignore[arg-type, return-value]
-
-
 @pytest.fixture
 def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
     """Serve the webhook, whose address is a secret of the department."""
@@ -86,7 +78,7 @@ def test_a_sound_table_completes(store: Store) -> None:
     (result,) = state.result()
     report = json.loads(store.read_blob(result.outputs[0].blob.digest))
     assert report["health"]["score"] == 100
-    assert "checks found nothing" in _artifact(CATEGORY.deployment, "report")
+    assert "checks found nothing" in shown(artifact_key(CATEGORY.deployment, "report"))
 
 
 def test_something_critical_fails_the_run_after_its_report(store: Store) -> None:
@@ -94,7 +86,7 @@ def test_something_critical_fails_the_run_after_its_report(store: Store) -> None
 
     assert state.is_failed()
     assert "1 critical: presence of silver/flights" in (state.message or "")
-    assert "silver/flights" in _artifact(CATEGORY.deployment, "report")
+    assert "silver/flights" in shown(artifact_key(CATEGORY.deployment, "report"))
     assert store.ref(CATEGORY.namespace, "report") is not None
 
 
@@ -106,7 +98,7 @@ def test_a_stage_with_warnings_completes_and_says_so(store: Store) -> None:
     assert state.is_completed(), state.message
     assert (state.message or "").endswith("1 warning")
     assert [(each.sink, each.level) for each in read_alerts(Lake.of(store))] == [("log", "warning")]
-    assert "flights per day 8" in _artifact(STAGE.deployment, "alerts")
+    assert "flights per day 8" in shown(artifact_key(STAGE.deployment, "alerts"))
 
 
 def test_something_critical_is_told_and_drawn_before_the_stage_fails(
@@ -124,7 +116,7 @@ def test_something_critical_is_told_and_drawn_before_the_stage_fails(
     page = store.read_blob(manifest.outputs[0].blob.digest).decode()
     assert "There is no such table" in page
     assert "Flights per day" in page
-    assert "data:image/png" in _artifact(STAGE.deployment, "dashboard")
+    assert "data:image/png" in shown(artifact_key(STAGE.deployment, "dashboard"))
     made_of = {node.label for node in trace(store, "monitoring/dashboard").made_of}
     assert len(made_of) == 3  # both reports, and the run
 

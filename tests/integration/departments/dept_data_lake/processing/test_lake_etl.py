@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from airnub_prefect_starter.common.errors import exit_code_of
 from airnub_prefect_starter.common.settings import load_settings
@@ -25,7 +24,7 @@ from flows.dept_data_lake.processing.lake_etl.config import CATEGORY, LakeEtlCon
 from flows.dept_data_lake.processing.lake_etl.refine_lake_flow_dept_data_lake import (
     refine_lake_flow_dept_data_lake,
 )
-from tests.integration.departments.kit import StoreOf
+from tests.integration.departments.kit import StoreOf, shown
 
 PLANES = b"tailnum,seats\nN1,100\nN2,200\n"
 JANUARY = b"id,tailnum,delay\n1,N1,5\n2,N9,7\n2,N9,7\n"
@@ -174,17 +173,11 @@ def test_what_needs_a_table_that_failed_is_not_run_and_named(limits: None, store
 def test_what_changed_and_what_was_rejected_is_shown(limits: None, store: Store) -> None:
     refine_lake_flow_dept_data_lake(CONFIG)
 
-    with get_client(sync_client=True) as client:
-        found = client.read_artifacts(
-            artifact_filter=ArtifactFilter(
-                key=ArtifactFilterKey(any_=["data-lake-processing-lake-etl-tables"])
-            )
-        )
-    shown = str(found[-1].data)
-    assert "f-02 added gate" in shown
-    assert "tailnum in planes | 1 | 1 | kept, as a warning" in shown
+    tables = shown("data-lake-processing-lake-etl-tables")
+    assert "f-02 added gate" in tables
+    assert "tailnum in planes | 1 | 1 | kept, as a warning" in tables
     why = "delay: is not a whole number of at most 18 digits"
-    assert f"{why} | 1 | 1 | in quarantine/flights" in shown
+    assert f"{why} | 1 | 1 | in quarantine/flights" in tables
 
 
 def test_a_table_without_its_limit_is_not_written(store: Store) -> None:

@@ -1,15 +1,13 @@
 """What a run of the category writes: the catalog, and tables before and after."""
 
 import pandas as pd
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from airnub_prefect_starter.core.store import Store
 from flows.dept_data_lake.publishing.catalog.config import CATEGORY, CatalogConfig
 from flows.dept_data_lake.publishing.catalog.publish_catalog_flow_dept_data_lake import (
     publish_catalog_flow_dept_data_lake,
 )
-from tests.integration.departments.kit import StoreOf
+from tests.integration.departments.kit import StoreOf, shown
 from tests.lake_kit import put_table
 
 CONFIG = CatalogConfig(compare=("gold/days",))
@@ -17,14 +15,6 @@ CONFIG = CatalogConfig(compare=("gold/days",))
 
 def _put(store: Store, *days: str) -> None:
     put_table(store, "gold/days", pd.DataFrame({"day": list(days)}), ["day"])
-
-
-def _artifact(key: str) -> str:
-    with get_client(sync_client=True) as client:
-        found = client.read_artifacts(
-            artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
-        )
-    return str(max(found, key=lambda each: each.created or pd.Timestamp.min).data)
 
 
 def test_the_catalog_is_written_once_per_change(store_of: StoreOf) -> None:
@@ -35,8 +25,8 @@ def test_the_catalog_is_written_once_per_change(store_of: StoreOf) -> None:
     again = publish_catalog_flow_dept_data_lake(CONFIG)
 
     assert [each.outcome for each in (*first, *again)] == ["stored", "not_modified"]
-    assert "| `gold/days` | 0 | 2 |" in _artifact("data-lake-publishing-catalog-tables")
-    travel = _artifact("data-lake-publishing-catalog-time-travel")
+    assert "| `gold/days` | 0 | 2 |" in shown("data-lake-publishing-catalog-tables")
+    travel = shown("data-lake-publishing-catalog-time-travel")
     assert "`gold/days`: has had one version only" in travel
 
 
@@ -47,7 +37,7 @@ def test_tables_are_shown_before_and_after_their_last_change(store_of: StoreOf) 
 
     publish_catalog_flow_dept_data_lake(CONFIG)
 
-    travel = _artifact("data-lake-publishing-catalog-time-travel")
+    travel = shown("data-lake-publishing-catalog-time-travel")
     assert "| 2 | 3 | 2 | 1 |" in travel
 
 
