@@ -22,6 +22,16 @@ VALIDATED = ValidationStep(
     parts=tuple(f"{INGESTION}/{name}" for name in SPLITS), feeds=(f"{INGESTION}/partner_feed",)
 )
 PREPARED = PreparationStep(input=f"{VALIDATION}/validated")
+# What the department makes of the sample sources' table, on any machine.
+SAMPLE_TABLES = {
+    "preparation.clean_and_merge/prepared": (
+        "sha256:4aaab46a51cbee21b429e124fa367e18a609e65c10615ae399da4ffdf23be5c0"
+    ),
+    "transformation.feature_store/customer": (
+        "sha256:3109acfc8b057c419f9ea0c1cc35ba9cbad4306f345e176b7eb79a387410ea20"
+    ),
+}
+SAMPLE_CHAMPION = "Champion: customer_churn version 1 (logistic_regression), AUC 0.8154"
 REAL_TABLE = os.environ.get("AIRNUB_TELCO_CSV") or None
 needs_real_table = pytest.mark.skipif(
     REAL_TABLE is None, reason="AIRNUB_TELCO_CSV names no copy of the published table"

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from airnub_prefect_starter.common.errors import ConfigError, ScriptFailedError
 from airnub_prefect_starter.core.churn.synthetic import customers_csv
-from airnub_prefect_starter.core.store import open_store
+from airnub_prefect_starter.core.derivation import TABLE_DIGEST, read_inputs
+from airnub_prefect_starter.core.store import Store, open_store
+from tests.churn_kit import SAMPLE_CHAMPION, SAMPLE_TABLES
 from tests.integration.orchestrator.conftest import Pipeline
 
 STEPS = (
@@ -35,15 +37,22 @@ def test_a_step_that_fails_is_tried_twice_and_ends_the_pipeline(
     assert not [ref for ref in store.refs() if ref[0].startswith("preparation.")]
 
 
-def test_all_steps_run_in_order_and_end_in_a_champion(pipeline: Pipeline) -> None:
+def test_all_steps_run_in_order_and_end_in_a_champion(
+    pipeline: Pipeline, environment: dict[str, str]
+) -> None:
     done = pipeline("--source", "sample")
 
     assert done.returncode == 0, done.stderr[-3000:]
     finished = re.findall(r"Task run '([\w ]+)' - Finished in state Completed\(\)", done.stderr)
     assert tuple(finished) == STEPS
-    assert re.fullmatch(
-        r"Champion: customer_churn version 1 \(\w+\), AUC 0\.8\d+", done.stdout.splitlines()[-1]
-    )
+    assert done.stdout.splitlines()[-1] == SAMPLE_CHAMPION
+    store = open_store(f"{environment['AIRNUB_STORE_URL']}/customer_churn", create=False)
+    assert {ref: _table_digest(store, ref) for ref in SAMPLE_TABLES} == SAMPLE_TABLES
+
+
+def _table_digest(store: Store, ref: str) -> str | None:
+    first, *_ = read_inputs(store, [ref])
+    return store.manifest(first.manifest).annotations.get(TABLE_DIGEST)
 
 
 def test_help_has_examples_that_are_there(pipeline: Pipeline) -> None:
