@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -62,16 +62,16 @@ def core_mirror_version(
         source_id: What the result is called.
 
     Raises:
-        StoreError: The registry cannot be read. Retry where it is transient.
+        StoreError: The registry cannot be read at first. Retry where it is transient.
     """
     if not uri:
         return Mirrored(source_id=source_id, state="off", detail=f"{VARIABLE} is not set")
     if find_spec("mlflow") is None:
         return _failed(source_id, "the package mlflow-skinny is not installed (extra `mlflow`)")
     registry = ModelRegistry(store, version.name)
-    registry.aliases()  # what is wrong with the store is no matter of MLflow's
+    known = (version, *_roles(registry).values())
     try:
-        number, roles = _mirror(store, version, registry, uri)
+        number, roles = _mirror(store, known, registry, uri)
     except Exception as error:  # noqa: BLE001 - whatever it is, the model is registered here
         return _failed(source_id, f"{type(error).__name__}: {error}".splitlines()[0].rstrip(": "))
     own = [role for role, each in roles.items() if each == version]
@@ -80,17 +80,15 @@ def core_mirror_version(
 
 
 def _mirror(
-    store: Store, version: ModelVersion, registry: ModelRegistry, uri: str
+    store: Store, known: Sequence[ModelVersion], registry: ModelRegistry, uri: str
 ) -> tuple[str, Mapping[str, ModelVersion]]:
-    """Write a version, and those that have a role; give its number in MLflow, and the roles."""
+    """Write versions, then the aliases; give the first one's number in MLflow, and the roles."""
     for name, value in _REQUESTS.items():
         os.environ.setdefault(name, value)  # its client reads them itself; what a person says wins
     from mlflow import MlflowClient  # noqa: PLC0415 - an extra, and a second to import
 
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-    number = _require_version(client, store, version)
-    for each in _roles(registry).values():
-        _require_version(client, store, each)
+    number, *_ = [_require_version(client, store, each) for each in known]
     # Another trainer may have moved them while models were uploaded.
     roles = _roles(registry)
     for role, each in roles.items():

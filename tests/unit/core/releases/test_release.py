@@ -11,11 +11,9 @@ from airnub_prefect_starter.common.errors import (
     CorruptObjectError,
     ObjectNotFoundError,
 )
-from airnub_prefect_starter.core.derivation import Derivation, commit, read_inputs
 from airnub_prefect_starter.core.lake.lake import Lake
 from airnub_prefect_starter.core.lake.maintenance import core_maintain_table
 from airnub_prefect_starter.core.lake.upkeep import Upkeep
-from airnub_prefect_starter.core.manifest_models import DerivedOutput
 from airnub_prefect_starter.core.releases.config import DatasetSpec, ReleasedPart, ReleaseStep
 from airnub_prefect_starter.core.releases.dvc import object_key, remote_of
 from airnub_prefect_starter.core.releases.records import changes_between
@@ -39,7 +37,6 @@ from airnub_prefect_starter.core.store.verify import verify
 from tests.unit.core.feature_store import kit as features
 from tests.unit.core.releases.kit import (
     NAMESPACE,
-    RUN,
     STEP,
     claiming_at_once,
     fetch,
@@ -236,34 +233,6 @@ def test_other_files_beside_releases_are_no_releases(content_store: Store) -> No
     assert read_result(content_store, release(content_store)).number == 2
 
 
-def test_raw_bytes_of_which_nothing_was_made_are_not_released(content_store: Store) -> None:
-    fill(content_store)
-    release(content_store)
-    # The next run stores new visits, and is stopped before it joins them.
-    fetch(content_store, "visits", b"id\nbroken\n")
-
-    with pytest.raises(ObjectNotFoundError, match=r"joined was made of other bytes than .*visits"):
-        release(content_store)
-
-    assert releases(content_store, "shop") == [1]
-    join(content_store, b"1,3\n")
-    assert read_result(content_store, release(content_store)).number == 2
-
-
-def test_what_was_made_of_two_makings_is_not_released(content_store: Store) -> None:
-    fill(content_store)
-    (before,) = read_inputs(content_store, ["ingestion.files/visits"])
-    fetch(content_store, "visits", b"id\nnew\n")
-    (now,) = read_inputs(content_store, ["ingestion.files/visits"])
-    blob, _ = content_store.put_bytes(b"1,3\n")
-    derivation = Derivation("preparation.join", "joined", (before, now), {})
-    output = DerivedOutput(name="joined.csv", blob=blob)
-    commit(content_store, derivation, [output], run=RUN)
-
-    with pytest.raises(ObjectNotFoundError, match=r"joined was made of other bytes than .*visits"):
-        release(content_store)
-
-
 def test_a_file_that_came_compressed_is_called_so(content_store: Store) -> None:
     fill(content_store)
     fetch(content_store, "visits", b"\x1f\x8b", content_encoding="gzip")
@@ -271,14 +240,6 @@ def test_a_file_that_came_compressed_is_called_so(content_store: Store) -> None:
     raw = read_result(content_store, release(content_store)).datasets[0]
 
     assert {each.name for each in raw.files} == {"visits.csv.gz", "orders.csv"}
-
-
-def test_equal_bytes_that_were_fetched_anew_are_what_was_joined(content_store: Store) -> None:
-    fill(content_store)
-    fetch(content_store, "visits", b"id\nother\n")
-    fetch(content_store, "visits", b"id\n1\n")
-
-    assert read_result(content_store, release(content_store)).number == 1
 
 
 def test_a_missing_release_or_output_is_named(content_store: Store) -> None:

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 
 from airnub_prefect_starter.core.feature_store.registry import OWN_COLUMNS
 from airnub_prefect_starter.core.lake.lake import Lake
@@ -22,7 +20,7 @@ from flows.dept_customer_churn.transformation.feature_store.config import (
 )
 from tests.churn_kit import TABLE
 from tests.features_kit import own_config, prepare
-from tests.integration.departments.kit import StoreOf, shown
+from tests.integration.departments.kit import StoreOf, limits_of, shown
 
 CONFIG = own_config(CATEGORY.config_file, FeatureStoreConfig)
 
@@ -30,13 +28,8 @@ CONFIG = own_config(CATEGORY.config_file, FeatureStoreConfig)
 @pytest.fixture(autouse=True)
 def _limit(prefect_server: None) -> Iterator[None]:
     """Register the limit that the department's file states."""
-    limit = f"{CATEGORY.department.id}.{limit_of(CONFIG.table)}"
-    with get_client(sync_client=True) as client:
-        client.create_global_concurrency_limit(
-            GlobalConcurrencyLimitCreate(name=limit, limit=1, active=True)
-        )
+    with limits_of(CATEGORY.department, limit_of(CONFIG.table)):
         yield
-        client.delete_global_concurrency_limit_by_name(limit)
 
 
 def test_customers_become_features_once(store_of: StoreOf, tmp_path: Path) -> None:

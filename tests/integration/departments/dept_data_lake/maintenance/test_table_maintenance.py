@@ -4,8 +4,6 @@ from collections.abc import Iterator
 
 import pandas as pd
 import pytest
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 
 from airnub_prefect_starter.core.lake.lake import Lake
 from airnub_prefect_starter.core.lake.upkeep import Upkeep
@@ -19,7 +17,7 @@ from flows.dept_data_lake.maintenance.table_maintenance.config import (
 from flows.dept_data_lake.maintenance.table_maintenance.maintain_tables_flow_dept_data_lake import (
     maintain_tables_flow_dept_data_lake,
 )
-from tests.integration.departments.kit import StoreOf
+from tests.integration.departments.kit import StoreOf, limits_of
 from tests.lake_kit import put_table
 
 CONFIG = TableMaintenanceConfig(upkeep=Upkeep(remove=True, retention_hours=0))
@@ -30,13 +28,8 @@ INFO = WriteInfo(RunInfo(), "sha256:test")
 @pytest.fixture
 def limit(prefect_server: None) -> Iterator[str]:
     """Register the limit that lets one writer at a time write silver/posts, and its quarantine."""
-    name = f"{CATEGORY.department.id}.silver_posts"
-    with get_client(sync_client=True) as client:
-        client.create_global_concurrency_limit(
-            GlobalConcurrencyLimitCreate(name=name, limit=1, active=True)
-        )
-        yield name
-        client.delete_global_concurrency_limit_by_name(name)
+    with limits_of(CATEGORY.department, "silver_posts"):
+        yield f"{CATEGORY.department.id}.silver_posts"
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 
 from airnub_prefect_starter.core.features.articles import FeatureModel
 from airnub_prefect_starter.core.features.step import ENCODERS, METADATA
@@ -25,7 +23,7 @@ from flows.dept_data_lake.ml.feature_engineering.engineer_features_flow_dept_dat
 )
 from tests.fault_server import FaultServer, file
 from tests.fetch_kit import LOOPBACK
-from tests.integration.departments.kit import StoreOf
+from tests.integration.departments.kit import StoreOf, limits_of
 
 STEP = FeatureStep(source_id="features.articles", inputs=("ingestion.article_files/articles",))
 CONFIG = FeatureEngineeringConfig(features=(STEP,))
@@ -34,13 +32,8 @@ CONFIG = FeatureEngineeringConfig(features=(STEP,))
 @pytest.fixture(autouse=True)
 def _limit(prefect_server: None) -> Iterator[None]:
     """Register the limit that the department's file states."""
-    limit = f"{CATEGORY.department.id}.{limit_of(STEP.table)}"
-    with get_client(sync_client=True) as client:
-        client.create_global_concurrency_limit(
-            GlobalConcurrencyLimitCreate(name=limit, limit=1, active=True)
-        )
+    with limits_of(CATEGORY.department, limit_of(STEP.table)):
         yield
-        client.delete_global_concurrency_limit_by_name(limit)
 
 
 def _ingest(sources: FaultServer, body: bytes) -> None:

@@ -4,15 +4,13 @@ from collections.abc import Iterator
 
 import pandas as pd
 import pytest
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 
 from airnub_prefect_starter.core.lake.lake import Lake
 from airnub_prefect_starter.core.lake.writing import WriteInfo, overwrite
 from airnub_prefect_starter.core.manifest_models import RunInfo
 from airnub_prefect_starter.core.store import Store
 from flows.dept_data_lake import DEPARTMENT
-from tests.integration.departments.kit import StoreOf
+from tests.integration.departments.kit import StoreOf, limits_of
 
 LIMITS = ("ops_alerts", "ops_flow_runs", "ops_health")
 INFO = WriteInfo(run=RunInfo(), inputs=f"sha256:{'0' * 64}")
@@ -20,15 +18,8 @@ INFO = WriteInfo(run=RunInfo(), inputs=f"sha256:{'0' * 64}")
 
 @pytest.fixture
 def limits(prefect_server: None) -> Iterator[None]:
-    names = [f"{DEPARTMENT.id}.{name}" for name in LIMITS]
-    with get_client(sync_client=True) as client:
-        for name in names:
-            client.create_global_concurrency_limit(
-                GlobalConcurrencyLimitCreate(name=name, limit=1, active=True)
-            )
+    with limits_of(DEPARTMENT, *LIMITS):
         yield
-        for name in names:
-            client.delete_global_concurrency_limit_by_name(name)
 
 
 @pytest.fixture

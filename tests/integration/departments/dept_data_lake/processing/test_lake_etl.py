@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 
 from airnub_prefect_starter.common.errors import exit_code_of
 from airnub_prefect_starter.common.settings import load_settings
@@ -24,7 +22,7 @@ from flows.dept_data_lake.processing.lake_etl.config import CATEGORY, LakeEtlCon
 from flows.dept_data_lake.processing.lake_etl.refine_lake_flow_dept_data_lake import (
     refine_lake_flow_dept_data_lake,
 )
-from tests.integration.departments.kit import StoreOf, shown
+from tests.integration.departments.kit import StoreOf, limits_of, shown
 
 PLANES = b"tailnum,seats\nN1,100\nN2,200\n"
 JANUARY = b"id,tailnum,delay\n1,N1,5\n2,N9,7\n2,N9,7\n"
@@ -76,15 +74,8 @@ TABLES = ["bronze/flights", "bronze/planes", "gold/delays", "quarantine/flights"
 
 @pytest.fixture
 def limits(prefect_server: None) -> Iterator[None]:
-    names = [f"{CATEGORY.department.id}.{limit_of(table)}" for table in _tables(CONFIG)]
-    with get_client(sync_client=True) as client:
-        for name in names:
-            client.create_global_concurrency_limit(
-                GlobalConcurrencyLimitCreate(name=name, limit=1, active=True)
-            )
+    with limits_of(CATEGORY.department, *map(limit_of, _tables(CONFIG))):
         yield
-        for name in names:
-            client.delete_global_concurrency_limit_by_name(name)
 
 
 @pytest.fixture
